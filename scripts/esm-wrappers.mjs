@@ -1,0 +1,29 @@
+/**
+ * Writes, beside each CommonJS entry of the package, the ES module that re-exports it by name, and its types.
+ *
+ * The names come from the entry itself, without running it: running it would load the addon, which a build of
+ * JavaScript need not have. The types are those of the CommonJS entry: one declaration of each class, not two.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export function writeEsmWrappers(folder) {
+  const entries = readdirSync(folder).filter((name) => name.endsWith('.cjs') && !name.startsWith('chunk-'))
+  if (entries.length === 0) throw new Error(`no CommonJS entry in ${folder}`)
+  for (const entry of entries) {
+    const names = exportedNames(readFileSync(join(folder, entry), 'utf8'))
+    if (names.length === 0) throw new Error(`${entry} exports nothing that could be found`)
+    const stem = entry.slice(0, -'.cjs'.length)
+    writeFileSync(
+      join(folder, `${stem}.js`),
+      `import cjs from './${entry}'\n\nexport const {\n${names.map((name) => `  ${name},\n`).join('')}} = cjs\n`,
+    )
+    writeFileSync(join(folder, `${stem}.d.ts`), `export * from './${entry}'\n`)
+  }
+}
+
+/** From the line that esbuild leaves for Node's own reading of a CommonJS module: `0 && (module.exports = { … })`. */
+function exportedNames(source) {
+  const list = /\b0 && \(module\.exports = \{([^}]*)\}\)/.exec(source)?.[1] ?? ''
+  return list.match(/[A-Za-z_$][\w$]*/g) ?? []
+}

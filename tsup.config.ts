@@ -1,0 +1,38 @@
+/**
+ * The package's JavaScript: CommonJS, in chunks that its entries share, so that each class exists once in a process.
+ *
+ * Two full builds would be two `Descriptor` classes when one program imports and requires pillion. So there is one
+ * implementation, and scripts/build.mjs writes ES modules that re-export it. tsup's own split CommonJS rewrites
+ * classes and optional chaining into helpers (and error names with them): here esbuild splits ES modules and then
+ * translates each, which touches nothing but imports and exports.
+ */
+import { transform } from 'esbuild'
+import { defineConfig } from 'tsup'
+
+const target = 'node20'
+const entry = { index: 'src/stream/index.ts', transport: 'src/transport/index.ts', framing: 'src/framing/index.ts' }
+
+export default defineConfig([
+  {
+    entry,
+    format: ['esm'],
+    splitting: true,
+    target,
+    platform: 'node',
+    outExtension: () => ({ js: '.cjs' }),
+    removeNodeProtocol: false,
+    // CommonJS has no import.meta; src/transport/addon-path.ts, its only user, has __dirname there.
+    define: { 'import.meta.url': 'undefined' },
+    plugins: [
+      {
+        name: 'commonjs',
+        renderChunk: async (code) => ({
+          code: (await transform(code, { format: 'cjs', platform: 'node', target, banner: '"use strict";' })).code,
+        }),
+      },
+    ],
+    silent: true,
+  },
+  // The format decides the types' file names (.d.cts); the ES modules' .d.ts re-export them.
+  { entry, format: ['cjs'], dts: { only: true }, silent: true },
+])
