@@ -1,0 +1,19 @@
+#include "callback.h"
+
+#include "environment.h"
+
+namespace pillion {
+
+void CallBack(napi_env env, const Environment& environment, const Napi::FunctionReference& function) {
+  napi_value receiver = nullptr;
+  napi_get_global(env, &receiver);  // an object is asked for
+  napi_make_callback(env, environment.async_context(), receiver, function.Value(), 0, nullptr, nullptr);
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (!pending) return;
+  napi_value error = nullptr;
+  napi_get_and_clear_last_exception(env, &error);
+  napi_fatal_exception(env, error);
+}
+
+}  // namespace pillion

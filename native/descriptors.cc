@@ -1,0 +1,160 @@
+// Ownership of descriptors, what they are, and memfds.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "call_values.h"
+#include "system_calls.h"
+
+// Linux 6.3; older C libraries lack it.
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+namespace pillion {
+
+namespace {
+
+Napi::Value Own(const Napi::CallbackInfo& info) {
+  const int fd = IntArgument(info, 0);
+  if (::fcntl(fd, F_GETFD) < 0) return ErrnoResult(info);
+  Ledger& ledger = Environment::Of(info.Env()).ledger();
+  const bool owned = ledger.Remove(fd);
+  ledger.Add(fd);
+  return NumberResult(info, owned ? -EEXIST : 0);
+}
+
+Napi::Value Disown(const Napi::CallbackInfo& info) {
+  return NumberResult(info, Environment::Of(info.Env()).ledger().Remove(IntArgument(info, 0)) ? 0 : -EBADF);
+}
+
+Napi::Value CloseFd(const Napi::CallbackInfo& info) {
+  const int fd = IntArgument(info, 0);
+  if (!Environment::Of(info.Env()).ledger().Remove(fd)) return NumberResult(info, -EBADF);
+  return StatusResult(info, ::close(fd));
+}
+
+Napi::Value Dup(const Napi::CallbackInfo& info) {
+  Fd copy = Fd::Duplicate(IntArgument(info, 0));
+  return copy.IsOpen() ? OwnedResult(info, std::move(copy)) : ErrnoResult(info);
+}
+
+Napi::Value LedgerCount(const Napi::CallbackInfo& info) {
+  return NumberResult(info, static_cast<int64_t>(Environment::Of(info.Env()).ledger().Count()));
+}
+
+// The environments of a process (its worker threads) share the addon, and therefore this.
+Napi::Value ClaimForgottenWarning(const Napi::CallbackInfo& info) {
+  static std::atomic_flag claimed = ATOMIC_FLAG_INIT;
+  return Napi::Boolean::New(info.Env(), !claimed.test_and_set());
+}
+
+bool IsMemfd(int fd, const struct stat& status) {
+  if (status.st_nlink != 0 || ::fcntl(fd, F_GET_SEALS) < 0) return false;
+  char link[32];
+  char target[16];
+  static constexpr char kPrefix[] = "/memfd:";
+  std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  const ssize_t length = ::readlink(link, target, sizeof target);
+  return length >= ssize_t{sizeof kPrefix - 1} && std::memcmp(target, kPrefix, sizeof kPrefix - 1) == 0;
+}
+
+const char* KindOf(int fd, const struct stat& status) {
+  switch (status.st_mode & S_IFMT) {
+    case S_IFREG:
+      return IsMemfd(fd, status) ? "memfd" : "file";
+    case S_IFDIR:
+      return "directory";
+    case S_IFSOCK:
+      return "socket";
+    case S_IFIFO:
+      return "pipe";
+    case S_IFCHR:
+      return "character";
+    case S_IFBLK:
+      return "block";
+    default:
+      return "other";
+  }
+}
+
+Napi::Value DescriptorKind(const Napi::CallbackInfo& info) {
+  const int fd = IntArgument(info, 0);
+  struct stat status {};
+  if (::fstat(fd, &status) < 0) return ErrnoResult(info);
+  return Napi::String::New(info.Env(), KindOf(fd, status));
+}
+
+Fd CreateMemfd(const std::string& name) {
+  // A kernel before 6.3 does not know the flag; one whose vm.memfd_noexec is 2 makes no memfd without it.
+  Fd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
+  if (fd.IsOpen() || errno != EINVAL) return fd;
+  return Fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+}
+
+bool WriteAll(int fd, const uint8_t* bytes, size_t length) {
+  while (length > 0) {
+    const ssize_t written = ::write(fd, bytes, length);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes += written;
+    length -= static_cast<size_t>(written);
+  }
+  return true;
+}
+
+Napi::Value Memfd(const Napi::CallbackInfo& info) {
+  Fd fd = CreateMemfd(info[0].As<Napi::String>().Utf8Value());
+  if (!fd.IsOpen()) return ErrnoResult(info);
+  if (info[1].IsTypedArray()) {
+    const auto content = info[1].As<Napi::Uint8Array>();
+    if (!WriteAll(fd.Get(), content.Data(), content.ByteLength())) return ErrnoResult(info);
+    if (::lseek(fd.Get(), 0, SEEK_SET) < 0) return ErrnoResult(info);
+  } else if (::ftruncate(fd.Get(), info[1].As<Napi::Number>().Int64Value()) < 0) {
+    return ErrnoResult(info);
+  }
+  const int seals = IntArgument(info, 2);
+  if (seals != 0 && ::fcntl(fd.Get(), F_ADD_SEALS, seals) < 0) return ErrnoResult(info);
+  return OwnedResult(info, std::move(fd));
+}
+
+Napi::Value MemfdSeals(const Napi::CallbackInfo& info) {
+  const int seals = ::fcntl(IntArgument(info, 0), F_GET_SEALS);
+  return seals < 0 ? ErrnoResult(info) : NumberResult(info, seals);
+}
+
+Napi::Value SetCloseOnExec(const Napi::CallbackInfo& info) {
+  const int fd = IntArgument(info, 0);
+  const int flags = ::fcntl(fd, F_GETFD);
+  return StatusResult(info, flags < 0 ? flags : ::fcntl(fd, F_SETFD, flags | FD_CLOEXEC));
+}
+
+Napi::Value SetNonBlocking(const Napi::CallbackInfo& info) {
+  const int fd = IntArgument(info, 0);
+  const int flags = ::fcntl(fd, F_GETFL);
+  return StatusResult(info, flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
+}  // namespace
+
+void InitDescriptors(Napi::Env env, Napi::Object exports) {
+  Export<Own>(env, exports, "own");
+  Export<Disown>(env, exports, "disown");
+  Export<CloseFd>(env, exports, "closeFd");
+  Export<Dup>(env, exports, "dup");
+  Export<LedgerCount>(env, exports, "ledgerCount");
+  Export<ClaimForgottenWarning>(env, exports, "claimForgottenWarning");
+  Export<DescriptorKind>(env, exports, "descriptorKind");
+  Export<Memfd>(env, exports, "memfd");
+  Export<MemfdSeals>(env, exports, "memfdSeals");
+  Export<SetCloseOnExec>(env, exports, "setCloseOnExec");
+  Export<SetNonBlocking>(env, exports, "setNonBlocking");
+}
+
+}  // namespace pillion

@@ -1,0 +1,375 @@
+#include "socket.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "callback.h"
+#include "control_message.h"
+
+namespace pillion {
+
+namespace {
+
+// The budget of one wake-up, after which the loop's other work has its turn.
+constexpr size_t kBudgetBytes = size_t{1} << 20;
+constexpr uint64_t kBudgetNanoseconds = 2'000'000;
+// A receive is not worth its system call with less room than this; JavaScript keeps that much free in the slab.
+constexpr size_t kLeastRoom = 8192;
+// A row of `received`: end, truncated, count, then the descriptors.
+constexpr size_t kRowInts = 3;
+constexpr size_t kMostRowInts = kRowInts + kMaxDescriptorsPerMessage + 1;
+
+constexpr size_t kMostMessages = 64;  // of one sendmmsg
+constexpr size_t kMostPieces = 256;
+
+int32_t AsInt(size_t value) { return static_cast<int32_t>(value); }
+
+// Where a Uint8Array's bytes are until JavaScript runs again; length 0 once its buffer is detached.
+uint8_t* BytesOf(napi_env env, napi_value array, size_t* length) {
+  void* data = nullptr;
+  *length = 0;
+  if (array == nullptr || napi_get_typedarray_info(env, array, nullptr, length, &data, nullptr, nullptr) != napi_ok ||
+      data == nullptr) {
+    *length = 0;
+  }
+  return static_cast<uint8_t*>(data);
+}
+
+}  // namespace
+
+void Socket::Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Socket", DefineClass(env, "Socket",
+                                    {
+                                        InstanceMethod<&Socket::Watch>("watch"),
+                                        InstanceMethod<&Socket::Lend>("lend"),
+                                        InstanceMethod<&Socket::Send>("send"),
+                                        InstanceMethod<&Socket::ShutDown>("shutDown"),
+                                        InstanceMethod<&Socket::Configure>("configure"),
+                                        InstanceMethod<&Socket::SetRef>("setRef"),
+                                        InstanceMethod<&Socket::CloseNow>("close"),
+                                        InstanceAccessor<&Socket::Number>("fd"),
+                                    }));
+}
+
+Socket::Socket(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<Socket>(info), environment_(Environment::Of(info.Env()).shared_from_this()) {
+  const int number = info[0].As<Napi::Number>().Int32Value();
+  fd_ = Fd(number);
+  readiness_ = info[1].As<Napi::Boolean>().Value() ? MakeEdgeReadiness(*environment_, number, this)
+                                                   : MakeLevelReadiness(*environment_, number, this);
+  // Weak, so that a socket that nobody can reach is collected; strong while it is watched (Apply).
+  on_readable_ = Napi::Weak(info[2].As<Napi::Function>());
+  on_writable_ = Napi::Weak(info[3].As<Napi::Function>());
+  environment_->Register(this);
+}
+
+Socket::~Socket() {
+  environment_->Unregister(this);
+  Close();
+}
+
+Napi::Value Socket::Watch(const Napi::CallbackInfo& info) {
+  if (!fd_.IsOpen()) return Napi::Number::New(info.Env(), -EBADF);
+  return Napi::Number::New(info.Env(), Apply(info[0].As<Napi::Number>().Int32Value()));
+}
+
+Napi::Value Socket::Lend(const Napi::CallbackInfo& info) {
+  lent_.Reset();
+  lent_filled_ = 0;
+  if (info[0].IsTypedArray()) lent_ = Napi::Persistent(info[0].As<Napi::Uint8Array>());
+  return info.Env().Undefined();
+}
+
+// The plan's rows, one a message: pieces, descriptors, whether to close them once they are sent; then for each piece
+// its chunk's index, start and length; then the descriptors.
+Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const size_t count = info[0].As<Napi::Number>().Uint32Value();
+  const auto chunks = info[1].As<Napi::Array>();
+  int32_t* control = environment_->control();
+  control[kSentMessages] = 0;
+  control[kSendError] = 0;
+
+  std::array<mmsghdr, kMostMessages> messages;
+  std::array<iovec, kMostPieces> pieces;
+  SendControl control_messages;
+  size_t built = 0;
+  size_t used_pieces = 0;
+  size_t used_control = 0;
+  size_t chunk_index = SIZE_MAX;
+  uint8_t* chunk_data = nullptr;
+  size_t chunk_length = 0;
+  const int32_t* row = environment_->plan();
+
+  if (!fd_.IsOpen()) {
+    control[kSendError] = -EBADF;
+    return Napi::Number::New(env, 0);
+  }
+  for (; built < count && built < kMostMessages; ++built) {
+    const auto piece_count = static_cast<size_t>(row[0]);
+    const auto fd_count = static_cast<size_t>(row[1]);
+    if (used_pieces + piece_count > kMostPieces || used_control + SpaceFor(fd_count) > sizeof(control_messages)) break;
+    msghdr& message = messages[built].msg_hdr;
+    message = msghdr{};
+    message.msg_iov = &pieces[used_pieces];
+    message.msg_iovlen = piece_count;
+    const int32_t* piece = row + 3;
+    for (size_t i = 0; i < piece_count; ++i, piece += 3) {
+      const auto index = static_cast<size_t>(piece[0]);
+      if (index != chunk_index) {
+        chunk_data = BytesOf(env, chunks.Get(static_cast<uint32_t>(index)), &chunk_length);
+        chunk_index = index;
+      }
+      const auto start = static_cast<size_t>(piece[1]);
+      const auto length = static_cast<size_t>(piece[2]);
+      // The memory may have been detached or shrunk since it was queued.
+      if (start > chunk_length || length > chunk_length - start) {
+        control[kSendError] = -EFAULT;
+        return Napi::Number::New(env, 0);
+      }
+      pieces[used_pieces++] = iovec{chunk_data + start, length};
+    }
+    if (fd_count > 0) {
+      AttachDescriptors(&message, control_messages.bytes + used_control, piece, fd_count);
+      used_control += SpaceFor(fd_count);
+    }
+    row = piece + fd_count;
+  }
+
+  // MSG_DONTWAIT, since O_NONBLOCK belongs to the open file, and whoever shares that may have cleared it (fact 14).
+  int sent = 0;
+  do {
+    if (built == 1) {
+      const ssize_t bytes = ::sendmsg(fd_.Get(), &messages[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
+      messages[0].msg_len = bytes < 0 ? 0 : static_cast<unsigned>(bytes);
+      sent = bytes < 0 ? -1 : 1;
+    } else {
+      sent = ::sendmmsg(fd_.Get(), messages.data(), static_cast<unsigned>(built), MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) {
+    control[kSendError] = -errno;
+    if (errno == EAGAIN) readiness_->Exhausted(UV_WRITABLE);
+    return Napi::Number::New(env, 0);
+  }
+
+  double bytes = 0;
+  row = environment_->plan();
+  for (int i = 0; i < sent; ++i) {
+    bytes += messages[static_cast<size_t>(i)].msg_len;
+    const int32_t* fds = row + 3 + 3 * row[0];
+    // A message that was begun has handed over its whole set, however few of its bytes went (fact 12).
+    for (int32_t k = 0; row[2] != 0 && k < row[1]; ++k) {
+      if (environment_->ledger().Remove(fds[k])) ::close(fds[k]);
+    }
+    row = fds + row[1];
+  }
+  control[kSentMessages] = sent;
+  return Napi::Number::New(env, bytes);
+}
+
+Napi::Value Socket::ShutDown(const Napi::CallbackInfo& info) {
+  const int error = ::shutdown(fd_.Get(), SHUT_WR) == 0 ? 0 : -errno;
+  return Napi::Number::New(info.Env(), error);
+}
+
+// configure(headroom, busyPoll in µs, acceptDescriptors)
+Napi::Value Socket::Configure(const Napi::CallbackInfo& info) {
+  headroom_ = info[0].As<Napi::Number>().Uint32Value();
+  busy_poll_ns_ = uint64_t{info[1].As<Napi::Number>().Uint32Value()} * 1000;
+  accepts_descriptors_ = info[2].As<Napi::Boolean>().Value();
+  return info.Env().Undefined();
+}
+
+Napi::Value Socket::SetRef(const Napi::CallbackInfo& info) {
+  if (readiness_) readiness_->SetRef(info[0].As<Napi::Boolean>().Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value Socket::CloseNow(const Napi::CallbackInfo& info) {
+  Close();
+  return info.Env().Undefined();
+}
+
+Napi::Value Socket::Number(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), fd_.Get()); }
+
+void Socket::OnReady(int events) {
+  const Napi::HandleScope scope(Env());
+  [[maybe_unused]] const Napi::Value alive = Value();  // whatever JavaScript lets go of in the callbacks
+  if ((events & watched_ & UV_WRITABLE) != 0) CallBack(Env(), *environment_, on_writable_);
+  if ((events & watched_ & UV_READABLE) != 0) Receive();
+}
+
+void Socket::CloseForEnvironment() { Close(); }
+
+// Receives until nothing is left or the budget is spent, a slab at a time, and hands each over in one call.
+void Socket::Receive() {
+  const uint64_t began = uv_hrtime();
+  uint64_t spin_until = 0;
+  size_t total = 0;
+  for (;;) {
+    const Napi::HandleScope scope(Env());
+    const napi_value slab = environment_->slab();  // held: JavaScript may replace it in the callback
+    const Filled filled = Fill(slab);
+    if (filled.anything) {
+      CallBack(Env(), *environment_, on_readable_);
+      KeepUnconsumed(slab);
+      total += filled.bytes;
+      if (busy_poll_ns_ > 0) spin_until = uv_hrtime() + busy_poll_ns_;
+    }
+    if (!fd_.IsOpen() || (watched_ & UV_READABLE) == 0) return;
+    const uint64_t now = uv_hrtime();
+    if (filled.drained && now >= spin_until) return;
+    if (total >= kBudgetBytes || now - began >= kBudgetNanoseconds) {
+      readiness_->Again(UV_READABLE);
+      return;
+    }
+  }
+}
+
+Socket::Filled Socket::Fill(napi_value slab_value) {
+  Filled filled;
+  int32_t* control = environment_->control();
+  size_t length = 0;
+  uint8_t* slab = BytesOf(Env(), slab_value, &length);
+  const auto cursor = std::min(static_cast<size_t>(control[kSlabCursor]), length);
+  if (length - cursor < carry_.size() + kLeastRoom) {
+    // JavaScript left too little room, or has detached the slab: it is told, and makes a new one.
+    control[kStatus] = -ENOBUFS;
+    control[kLent] = control[kSets] = control[kStart] = control[kEnd] = control[kConsumed] = 0;
+    filled.anything = true;
+    return filled;
+  }
+  if (!carry_.empty()) std::memcpy(slab + cursor, carry_.data(), carry_.size());
+  size_t end = cursor + carry_.size();
+  const size_t first_new = end;
+
+  uint8_t* lent = nullptr;
+  size_t lent_length = 0;
+  if (!lent_.IsEmpty()) lent = BytesOf(Env(), lent_.Value(), &lent_length);
+  const size_t lent_before = lent_filled_;
+
+  int32_t* row = environment_->received();
+  const int32_t* const rows_end = row + Environment::kReceivedInts;
+  size_t sets = 0;
+  int32_t status = kMore;
+
+  while (length - end >= kLeastRoom && static_cast<size_t>(rows_end - row) >= kMostRowInts) {
+    if (headroom_ > 0 && !environment_->headroom().Has(headroom_)) {
+      status = kPressure;
+      break;
+    }
+    ReceiveControl ancillary;
+    std::array<iovec, 2> into;
+    size_t into_count = 0;
+    if (lent_filled_ < lent_length) into[into_count++] = iovec{lent + lent_filled_, lent_length - lent_filled_};
+    into[into_count++] = iovec{slab + end, length - end};
+    msghdr message{};
+    message.msg_iov = into.data();
+    message.msg_iovlen = into_count;
+    if (accepts_descriptors_) {
+      message.msg_control = ancillary.bytes;
+      message.msg_controllen = sizeof(ancillary.bytes);
+    }
+    const ssize_t got = ::recvmsg(fd_.Get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ++receive_calls_;
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      filled.drained = true;
+      if (errno == EAGAIN) {
+        readiness_->Exhausted(UV_READABLE);
+      } else {
+        status = -errno;
+      }
+      break;
+    }
+    const size_t count = message.msg_controllen > 0 ? TakeDescriptors(&message, row + kRowInts) : 0;
+    const bool truncated = (message.msg_flags & MSG_CTRUNC) != 0;
+    if (got == 0 && count == 0 && !truncated) {
+      status = kEndOfFile;
+      filled.drained = true;
+      break;
+    }
+    const auto bytes = static_cast<size_t>(got);
+    const size_t room = (lent_length - lent_filled_) + (length - end);
+    const size_t to_lent = std::min(bytes, lent_length - lent_filled_);
+    lent_filled_ += to_lent;
+    end += bytes - to_lent;
+    if (count > 0 || truncated) {
+      row[0] = AsInt((lent_filled_ - lent_before) + (end - first_new));
+      row[1] = truncated ? 1 : 0;
+      row[2] = AsInt(count);
+      for (size_t i = 0; i < count; ++i) environment_->ledger().Add(row[kRowInts + i]);
+      environment_->headroom().Took(count);
+      row += kRowInts + count;
+      ++sets;
+    } else if (bytes < room && readiness_->TellsOfTheRest()) {
+      // With an edge this would strand what lies behind the next boundary (fact 5).
+      filled.drained = true;
+      break;
+    }
+  }
+
+  filled.bytes = (lent_filled_ - lent_before) + (end - first_new);
+  filled.anything = filled.bytes > 0 || sets > 0 || status != kMore;
+  control[kLent] = AsInt(lent_filled_ - lent_before);
+  control[kStart] = AsInt(cursor);
+  control[kEnd] = AsInt(end);
+  control[kSets] = AsInt(sets);
+  control[kStatus] = status;
+  if (filled.anything) control[kReceiveCalls] = std::exchange(receive_calls_, 0);
+  control[kConsumed] = AsInt(end - cursor);
+  return filled;
+}
+
+// Copies what JavaScript has not consumed out of the slab, where other sockets write next.
+void Socket::KeepUnconsumed(napi_value slab) {
+  const int32_t* control = environment_->control();
+  if (control[kStatus] == -ENOBUFS) return;  // nothing was presented
+  const auto start = static_cast<size_t>(control[kStart] + control[kConsumed]);
+  const auto end = static_cast<size_t>(control[kEnd]);
+  size_t length = 0;
+  const uint8_t* bytes = BytesOf(Env(), slab, &length);
+  // A slab detached meanwhile is shorter than what was received into it: those bytes are gone, and the decoder's
+  // positions will say so.
+  carry_.clear();
+  if (start < end && end <= length) carry_.assign(bytes + start, bytes + end);
+}
+
+// Watched, the callbacks are held strongly, so that the JavaScript objects behind them live.
+int Socket::Apply(int watched) {
+  const int error = readiness_->Watch(watched);
+  if (error != 0) return error;
+  if (watched_ == 0 && watched != 0) {
+    on_readable_.Ref();
+    on_writable_.Ref();
+  } else if (watched_ != 0 && watched == 0) {
+    on_readable_.Unref();
+    on_writable_.Unref();
+  }
+  watched_ = watched;
+  return 0;
+}
+
+void Socket::Close() {
+  if (!fd_.IsOpen()) return;
+  if (!environment_->ended()) {
+    if (watched_ != 0) {
+      on_readable_.Unref();
+      on_writable_.Unref();
+    }
+    lent_.Reset();
+  }
+  watched_ = 0;
+  readiness_.reset();
+  environment_->ledger().Remove(fd_.Get());
+  fd_.Close();
+  carry_ = {};
+}
+
+}  // namespace pillion

@@ -1,0 +1,68 @@
+// Socket: one connected Unix stream socket. Receives what a wake-up brings into the environment's slab and sends what a
+// plan lays out; decides nothing about either. Knows no frames.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "environment.h"
+#include "fd.h"
+#include "readiness.h"
+
+namespace pillion {
+
+class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, private Closable {
+ public:
+  static void Init(Napi::Env env, Napi::Object exports);
+
+  // new Socket(fd, edge, onReadable, onWritable): the descriptor is in the ledger, and stays there while it is open.
+  explicit Socket(const Napi::CallbackInfo& info);
+  ~Socket() override;
+
+ private:
+  struct Filled {
+    size_t bytes = 0;
+    bool drained = false;  // nothing more was there, or the readiness tells of the rest by itself
+    bool anything = false;
+  };
+
+  // Called by JavaScript; docstrings are in src/transport/native.ts.
+  Napi::Value Watch(const Napi::CallbackInfo& info);
+  Napi::Value Lend(const Napi::CallbackInfo& info);
+  Napi::Value Send(const Napi::CallbackInfo& info);
+  Napi::Value ShutDown(const Napi::CallbackInfo& info);
+  Napi::Value Configure(const Napi::CallbackInfo& info);
+  Napi::Value SetRef(const Napi::CallbackInfo& info);
+  Napi::Value CloseNow(const Napi::CallbackInfo& info);
+  Napi::Value Number(const Napi::CallbackInfo& info);
+
+  void OnReady(int events) override;
+  void CloseForEnvironment() override;
+
+  void Receive();
+  Filled Fill(napi_value slab);
+  void KeepUnconsumed(napi_value slab);
+  int Apply(int watched);
+  void Close();
+
+  std::shared_ptr<Environment> environment_;
+  Fd fd_;
+  std::unique_ptr<Readiness> readiness_;
+  Napi::FunctionReference on_readable_;
+  Napi::FunctionReference on_writable_;
+  Napi::Reference<Napi::Uint8Array> lent_;
+  size_t lent_filled_ = 0;
+  // Bytes that JavaScript has not consumed: put in front of the next ones, so that it always sees them in one piece.
+  std::vector<uint8_t> carry_;
+  int32_t receive_calls_ = 0;
+  size_t headroom_ = 0;
+  uint64_t busy_poll_ns_ = 0;
+  int watched_ = 0;
+  bool accepts_descriptors_ = true;
+};
+
+}  // namespace pillion

@@ -1,0 +1,36 @@
+// Watcher: tells JavaScript when a descriptor that it owns elsewhere (a listening socket) can be read.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "environment.h"
+#include "readiness.h"
+
+namespace pillion {
+
+class Watcher final : public Napi::ObjectWrap<Watcher>, private ReadinessTarget, private Closable {
+ public:
+  static void Init(Napi::Env env, Napi::Object exports);
+
+  // new Watcher(fd, onReady): the descriptor stays the caller's, who closes the watcher first.
+  explicit Watcher(const Napi::CallbackInfo& info);
+  ~Watcher() override;
+
+ private:
+  Napi::Value Watch(const Napi::CallbackInfo& info);
+  Napi::Value SetRef(const Napi::CallbackInfo& info);
+  Napi::Value CloseNow(const Napi::CallbackInfo& info);
+
+  void OnReady(int events) override;
+  void CloseForEnvironment() override;
+  void Close();
+
+  std::shared_ptr<Environment> environment_;
+  std::unique_ptr<Readiness> readiness_;
+  Napi::FunctionReference on_ready_;
+  bool watching_ = false;
+};
+
+}  // namespace pillion
