@@ -1,0 +1,127 @@
+/**
+ * Every error that pillion throws or ends a stream with.
+ *
+ * Users match on `code`, which is stable (docs/errors.md lists them all); `origin` says whose
+ * fault it is: this program's (`local`), the peer's (`remote`) or the machine's (`system`).
+ * This file knows nothing of sockets or frames; every layer may import it.
+ */
+import { getSystemErrorName } from 'node:util'
+
+export type ErrorOrigin = 'local' | 'remote' | 'system'
+
+export abstract class PillionError extends Error {
+  abstract readonly code: string
+  abstract readonly origin: ErrorOrigin
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+  }
+}
+
+/** The peer's bytes break the wire format. `position` is the stream offset of the offending frame. */
+export class ProtocolError extends PillionError {
+  readonly code = 'ERR_PILLION_PROTOCOL'
+  readonly origin = 'remote'
+  readonly position: number
+
+  constructor(message: string, position: number, options?: ErrorOptions) {
+    super(`${message} (at byte ${position} of the stream)`, options)
+    this.position = position
+  }
+}
+
+/** Descriptors arrived that no frame announced, or a frame came without all that it announced. */
+export class DescriptorMismatchError extends PillionError {
+  readonly code = 'ERR_PILLION_DESCRIPTOR_MISMATCH'
+  readonly origin = 'remote'
+  readonly position: number
+
+  constructor(message: string, position: number, options?: ErrorOptions) {
+    super(`${message} (at byte ${position} of the stream)`, options)
+    this.position = position
+  }
+}
+
+/** A descriptor was announced, but the kernel could not install it here (KERNEL.md facts 7, 9 in docs/kernel.md). */
+export class DescriptorLostError extends PillionError {
+  readonly code = 'ERR_PILLION_DESCRIPTOR_LOST'
+  readonly origin = 'system'
+}
+
+/** More descriptors than the codec, the stream's limit or the wire format can carry in one frame. */
+export class TooManyDescriptorsError extends PillionError {
+  readonly code = 'ERR_PILLION_TOO_MANY_DESCRIPTORS'
+  readonly origin: ErrorOrigin
+  readonly limit: number
+
+  constructor(message: string, limit: number, origin: ErrorOrigin = 'local') {
+    super(message)
+    this.limit = limit
+    this.origin = origin
+  }
+}
+
+/** A payload over the stream's limit: refused at `send`, or announced by the peer. */
+export class FrameTooLargeError extends PillionError {
+  readonly code = 'ERR_PILLION_FRAME_TOO_LARGE'
+  readonly origin: ErrorOrigin
+  readonly limit: number
+
+  constructor(message: string, limit: number, origin: ErrorOrigin = 'local') {
+    super(message)
+    this.limit = limit
+    this.origin = origin
+  }
+}
+
+/** The stream, descriptor or listener was used after it was closed, ended or taken. */
+export class ClosedError extends PillionError {
+  readonly code = 'ERR_PILLION_CLOSED'
+  readonly origin = 'local'
+}
+
+/** Something that waits with a bound did not happen within it. */
+export class TimeoutError extends PillionError {
+  readonly code = 'ERR_PILLION_TIMEOUT'
+  readonly origin = 'system'
+}
+
+/** The kernel, or the peer through the kernel, refuses: EPERM and EACCES, or a peer that may not connect. */
+export class PermissionError extends PillionError {
+  readonly code = 'ERR_PILLION_PERMISSION'
+  readonly origin = 'system'
+  readonly errno: number | undefined
+  readonly syscall: string | undefined
+
+  constructor(message: string, call?: { errno: number; syscall: string }, options?: ErrorOptions) {
+    super(message, options)
+    this.errno = call?.errno
+    this.syscall = call?.syscall
+  }
+}
+
+/** An argument or an option that can never be right, or a call in a state that does not allow it. */
+export class UsageError extends PillionError {
+  readonly code = 'ERR_PILLION_USAGE'
+  readonly origin = 'local'
+}
+
+/** A system call failed. `code` is the errno's name ('ECONNREFUSED'), `errno` negative as Node has it. */
+export class SystemError extends PillionError {
+  readonly code: string
+  readonly origin = 'system'
+  readonly errno: number
+  readonly syscall: string
+  readonly address: string | undefined
+
+  /** @param errno as the addon returns it: negative */
+  constructor(errno: number, syscall: string, subject?: string, advice?: string) {
+    const code = getSystemErrorName(errno)
+    super(`${syscall}${subject === undefined ? '' : ` ${subject}`}: ${code}${advice === undefined ? '' : `; ${advice}`}`)
+    this.code = code
+    this.errno = errno
+    this.syscall = syscall
+    this.address = subject
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Where the addon lies: the package's own folder, found from this module's.
+ *
+ * The same code runs from src/transport (tests, examples) and from dist (the package), so it walks up to the
+ * nearest package.json rather than count folders. It loads nothing, and nothing in the environment can redirect it:
+ * whoever could would run native code of their own here.
+ */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Absolute. The file need not be there: loading it says what is wrong better than a check could. */
+export const addonPath: string = join(packageRoot(), 'native', 'build', 'Release', 'pillion.node')
+
+function packageRoot(): string {
+  // dist is CommonJS, where `import.meta` is no syntax: the build puts undefined for `import.meta.url`.
+  const here = typeof __dirname === 'string' ? __dirname : dirname(fileURLToPath(import.meta.url))
+  for (let folder = here; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder
+    if (dirname(folder) === folder) throw new Error(`no package.json above ${here}: pillion cannot find its addon`)
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Taking over a socket that somebody else made: an inherited descriptor, or one that was received.
+ *
+ * A wrong one is a clear error before anything is changed, and stays the caller's. Knows nothing of streams or servers.
+ */
+import { UsageError } from '../errors.js'
+import { Descriptor, surrender } from './descriptor.js'
+import { binding } from './native.js'
+import { AF_UNIX, Errno, SOCK_STREAM, type SocketState } from './system-calls.js'
+import { succeeded, systemFailure } from './system-failure.js'
+
+/** A socket in the ledger, non-blocking and closed on exec, and what it was found to be. */
+export interface AdoptedSocket {
+  readonly fd: number
+  readonly state: SocketState
+}
+
+/**
+ * Checks that it is a Unix stream socket that is connected, or listening, and takes it over: a Descriptor is closed to
+ * its holder from then on, a number must not be closed by anybody else. When this throws, it is still the caller's.
+ *
+ * O_NONBLOCK is set on the open file, so whoever shares the socket gets it too (docs/kernel.md fact 14).
+ */
+export function adoptSocket(socket: number | Descriptor, wanted: 'connected' | 'listening'): AdoptedSocket {
+  const fd = socket instanceof Descriptor ? socket.fd : socket
+  if (!Number.isInteger(fd) || fd < 0) throw new UsageError(`a descriptor is a number from 0 on, not ${String(fd)}`)
+  const state = binding.socketState(fd)
+  if (typeof state === 'number') throw systemFailure(state, 'getsockopt', `fd ${fd}`, describe(fd))
+  const flaw = flawOf(state, wanted)
+  if (flaw !== undefined) throw new UsageError(`fd ${fd} ${flaw}; a ${wanted} Unix stream socket is needed`)
+
+  if (socket instanceof Descriptor) {
+    prepare(fd)
+    return { fd: surrender(socket), state }
+  }
+  const owned = binding.own(fd)
+  if (owned === Errno.EEXIST) throw new UsageError(`fd ${fd} is owned by a Descriptor or a stream of this thread`)
+  succeeded(owned, 'fcntl', `fd ${fd}`)
+  try {
+    prepare(fd)
+  } catch (error) {
+    binding.disown(fd)
+    throw error
+  }
+  return { fd, state }
+}
+
+function prepare(fd: number): void {
+  succeeded(binding.setCloseOnExec(fd), 'fcntl', `fd ${fd}`)
+  succeeded(binding.setNonBlocking(fd), 'fcntl', `fd ${fd}`)
+}
+
+function flawOf(state: SocketState, wanted: 'connected' | 'listening'): string | undefined {
+  if (state.domain !== AF_UNIX) return `is a socket of address family ${state.domain}`
+  if (state.type !== SOCK_STREAM) return `is a Unix socket of type ${state.type}`
+  if (state[wanted]) return undefined
+  if (state.listening) return 'is a listening socket'
+  return state.connected ? 'is a connected socket' : 'is a socket that is neither connected nor listening'
+}
+
+function describe(fd: number): string | undefined {
+  const kind = binding.descriptorKind(fd)
+  return typeof kind === 'string' && kind !== 'socket'
+    ? `it is a ${kind === 'other' ? 'special file' : kind}`
+    : undefined
+}

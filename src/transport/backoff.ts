@@ -1,0 +1,40 @@
+/** Backoff: a timer that asks again, later each time, and knows how long it has been asking. */
+
+const firstDelay = 1
+const longestDelay = 100
+
+export class Backoff {
+  #timer: NodeJS.Timeout | undefined
+  #since: number | undefined
+  #delay = firstDelay
+
+  /** A retry is due. */
+  get pending(): boolean {
+    return this.#timer !== undefined
+  }
+
+  /** Milliseconds since the first of these tries. */
+  get waited(): number {
+    return this.#since === undefined ? 0 : performance.now() - this.#since
+  }
+
+  /** Calls `retry` after a while; milliseconds until then. */
+  again(retry: () => void): number {
+    this.#since ??= performance.now()
+    const delay = this.#delay
+    this.#delay = Math.min(delay * 2, longestDelay)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      retry()
+    }, delay)
+    return delay
+  }
+
+  /** It has passed, or nobody waits any more. */
+  reset(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#since = undefined
+    this.#delay = firstDelay
+  }
+}

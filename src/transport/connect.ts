@@ -1,0 +1,66 @@
+/**
+ * Connected sockets, as bare numbers in the ledger: by address, in pairs, or taken over.
+ *
+ * Knows nothing of the bytes that will pass; whoever gets a number here owes the ledger its end.
+ */
+import { TimeoutError, UsageError } from '../errors.js'
+import { type Address, parseAddress } from './address.js'
+import { adoptSocket } from './adopt-socket.js'
+import type { Descriptor } from './descriptor.js'
+import { binding } from './native.js'
+import { Errno, SOCK_STREAM } from './system-calls.js'
+import { systemFailure } from './system-failure.js'
+import { wait } from './wait.js'
+
+export interface ConnectOptions {
+  /** Ends the waiting; the promise is rejected with its reason. */
+  readonly signal?: AbortSignal
+  /** How long to wait for a place in the listener's backlog, in ms. Default: 30,000. Infinity is allowed. */
+  readonly timeout?: number
+}
+
+const FIRST_RETRY = 1
+const LAST_RETRY = 100
+
+/**
+ * Connects; `{ fd }` takes over a connected socket instead. SystemError (ECONNREFUSED: nobody listens; ENOENT: nothing
+ * is there), PermissionError, or TimeoutError when the backlog stays full: that is the one thing a Unix socket waits
+ * for, and no event tells when it is over.
+ */
+export async function connectUnix(address: Address, options: ConnectOptions = {}): Promise<number> {
+  const { signal, timeout = 30_000 } = options
+  if (typeof timeout !== 'number' || !(timeout >= 0)) throw new UsageError('timeout is a number of ms from 0 on')
+  signal?.throwIfAborted()
+  const parsed = parseAddress(address)
+  if (parsed.kind === 'fd') return adoptConnected(parsed.fd)
+
+  const deadline = performance.now() + timeout
+  for (let delay = FIRST_RETRY; ; delay = Math.min(delay * 2, LAST_RETRY)) {
+    const fd = binding.connectSocket(parsed.bytes)
+    if (fd >= 0) return fd
+    if (fd !== Errno.EAGAIN) throw systemFailure(fd, 'connect', parsed.text, adviceFor(fd))
+    const left = deadline - performance.now()
+    if (left <= 0) {
+      throw new TimeoutError(`connect ${parsed.text}: the listener's backlog stayed full for ${timeout} ms`)
+    }
+    await wait(Math.min(delay, left), signal)
+  }
+}
+
+/** Takes over a connected Unix stream socket. When this throws, it is still the caller's. */
+export function adoptConnected(socket: number | Descriptor): number {
+  return adoptSocket(socket, 'connected').fd
+}
+
+/** Two sockets connected to each other. */
+export function pairUnix(): readonly [number, number] {
+  const pair = binding.socketPair(SOCK_STREAM)
+  if (typeof pair === 'number') throw systemFailure(pair, 'socketpair')
+  return pair
+}
+
+function adviceFor(errno: number): string | undefined {
+  if (errno === Errno.ECONNREFUSED) return 'nobody listens there'
+  if (errno === Errno.EPROTOTYPE) return 'the socket there is no stream socket'
+  return undefined
+}

@@ -1,0 +1,173 @@
+/**
+ * Descriptor: the one owner of one file descriptor in JavaScript.
+ *
+ * The addon's ledger backs it: a number is closed only while it is entered there, so closing twice, or after the number
+ * was given away, closes nothing. Knows nothing of sockets, frames or who sends it.
+ */
+import { inspect } from 'node:util'
+import { ClosedError, UsageError } from '../errors.js'
+import { binding } from './native.js'
+import { type DescriptorKind, Errno, Seal } from './system-calls.js'
+import { succeeded } from './system-failure.js'
+
+export type { DescriptorKind } from './system-calls.js'
+
+export interface MemfdOptions {
+  /** What /proc shows of it; names need not be unique. Up to 249 bytes. */
+  readonly name?: string
+  /**
+   * Sealed for good: with content, nothing of it can change; with a size, only that is fixed. A receiver that maps it
+   * can rely on that (without, the sender could shrink it and the receiver die of SIGBUS).
+   * Default: true with content, false with a size.
+   */
+  readonly seal?: boolean
+}
+
+let construct: (fd: number) => Descriptor
+let release: (descriptor: Descriptor) => number
+
+/**
+ * Owns one descriptor: closes it on `close`, at the end of a `using` block, or hands the duty on with `take`.
+ *
+ * One that is forgotten is closed when the garbage collector finds it, some time, or when its thread ends; the first
+ * one of a process is reported by a process warning (code `PILLION_FORGOTTEN_DESCRIPTOR`). Do not rely on it: the table
+ * of descriptors may be full long before. A number got from `fd` does not keep its Descriptor alive.
+ */
+export class Descriptor implements Disposable {
+  #fd: number
+
+  static {
+    construct = (fd) => new Descriptor(fd)
+    release = (descriptor) => descriptor.#release()
+  }
+
+  private constructor(fd: number) {
+    this.#fd = fd
+    forgotten.register(this, fd, this)
+  }
+
+  /**
+   * Takes over an open descriptor: from now on nobody else may close it. Its flags stay as they are.
+   * When this throws, the caller still owns it.
+   */
+  static own(fd: number): Descriptor {
+    checkNumber(fd)
+    const result = binding.own(fd)
+    if (result === Errno.EEXIST) throw new UsageError(`descriptor ${fd} is owned by another Descriptor; dup() it`)
+    succeeded(result, 'fcntl', `fd ${fd}`)
+    return new Descriptor(fd)
+  }
+
+  /** A duplicate, closed on exec. It shares the open file, so also its offset and O_NONBLOCK (docs/kernel.md fact 14). */
+  static dup(fd: number | Descriptor): Descriptor {
+    if (fd instanceof Descriptor) return fd.dup()
+    checkNumber(fd)
+    return new Descriptor(succeeded(binding.dup(fd), 'fcntl', `fd ${fd}`))
+  }
+
+  /** Memory as a file: with this content, its offset at 0, or so many zero bytes. */
+  static memfd(content: Uint8Array | number, options: MemfdOptions = {}): Descriptor {
+    const bytes = typeof content !== 'number'
+    if (bytes ? !(content instanceof Uint8Array) : !Number.isSafeInteger(content) || content < 0) {
+      throw new UsageError(`a memfd is made of a Uint8Array or a size in bytes, not of ${inspect(content)}`)
+    }
+    const name = options.name ?? 'pillion'
+    if (name.includes('\0') || Buffer.byteLength(name) > 249) {
+      throw new UsageError('the name of a memfd has no NUL and at most 249 bytes')
+    }
+    const fixed = Seal.seal | Seal.shrink | Seal.grow
+    const seals = (options.seal ?? bytes) ? (bytes ? fixed | Seal.write : fixed) : 0
+    return new Descriptor(succeeded(binding.memfd(name, content, seals), 'memfd_create', name))
+  }
+
+  /** The number. Throws ClosedError once closed or taken: the number may be another file's by then. */
+  get fd(): number {
+    if (this.#fd < 0) throw new ClosedError('the descriptor is closed, sent or taken')
+    return this.#fd
+  }
+
+  /** Hands over the number and the duty to close it. */
+  take(): number {
+    const fd = this.#release()
+    binding.disown(fd)
+    return fd
+  }
+
+  dup(): Descriptor {
+    return new Descriptor(succeeded(binding.dup(this.fd), 'fcntl', `fd ${this.fd}`))
+  }
+
+  /**
+   * Closes it; does nothing once closed or taken. Never throws: the number is free whatever close(2) says. Who must
+   * know that written data reached a disk calls fsync before.
+   */
+  close(): void {
+    if (this.#fd >= 0) binding.closeFd(this.#release())
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** True once closed or taken. */
+  get closed(): boolean {
+    return this.#fd < 0
+  }
+
+  /** What the kernel says it is, asked each time. */
+  get kind(): DescriptorKind {
+    const kind = binding.descriptorKind(this.fd)
+    return typeof kind === 'string' ? kind : (succeeded(kind, 'fstat', `fd ${this.fd}`) as never)
+  }
+
+  [inspect.custom](): string {
+    if (this.#fd < 0) return 'Descriptor { closed }'
+    const kind = binding.descriptorKind(this.#fd)
+    return `Descriptor { fd: ${this.#fd}, kind: ${typeof kind === 'string' ? `'${kind}'` : 'unknown'} }`
+  }
+
+  #release(): number {
+    const fd = this.fd
+    this.#fd = -1
+    forgotten.unregister(this)
+    return fd
+  }
+}
+
+/** Makes the owner of a number that is in the ledger already: received, accepted, duplicated. Not public. */
+export function adoptOwned(fd: number): Descriptor {
+  return construct(fd)
+}
+
+/**
+ * The other way: the Descriptor ends as if taken, but its number stays in the ledger, and the caller owes the ledger
+ * its end. Throws ClosedError when there is nothing to hand over. Not public.
+ */
+export function surrender(descriptor: Descriptor): number {
+  return release(descriptor)
+}
+
+const forgotten = new FinalizationRegistry<number>((fd) => {
+  const kind = binding.descriptorKind(fd)
+  binding.closeFd(fd)
+  if (!binding.claimForgottenWarning()) return
+  process.emitWarning(`Descriptor ${fd} (${kind}) was forgotten; the garbage collector had to close it`, {
+    type: 'PillionWarning',
+    code: 'PILLION_FORGOTTEN_DESCRIPTOR',
+    detail:
+      'Close every Descriptor: close(), `using`, or take() and close the number; dispose of frames whose descriptors ' +
+      'you do not want. Until the collector runs, each one holds a place in the descriptor table. ' +
+      'Further ones in this process are closed without a warning.',
+  })
+})
+
+function checkNumber(fd: number): void {
+  if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {
+    throw new UsageError(`a descriptor is a number from 0 on, not ${inspect(fd)}`)
+  }
+}
+
+/** Closes numbers that are in the ledger, of sets that nobody took. */
+export function closeDescriptors(fds: readonly number[]): void {
+  for (const fd of fds) binding.closeFd(fd)
+}

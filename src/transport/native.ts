@@ -1,0 +1,75 @@
+/**
+ * The addon and its types: the one place where TypeScript meets native code.
+ *
+ * Nothing here is public. The native side decides nothing and validates nothing: the classes of this folder do.
+ */
+import { createRequire } from 'node:module'
+import { addonPath } from './addon-path.js'
+import type { SystemCalls } from './system-calls.js'
+
+/** Indexes into `control`; native/environment.h has the same. */
+export const Control = {
+  slabCursor: 0,
+  consumed: 1,
+  lent: 2,
+  start: 3,
+  end: 4,
+  sets: 5,
+  status: 6,
+  sentMessages: 7,
+  sendError: 8,
+  receiveCalls: 9,
+} as const
+
+/** What `control[Control.status]` says besides a negative errno. */
+export const Status = { more: 0, endOfFile: 1, pressure: 2 } as const
+
+export const Events = { none: 0, readable: 1, writable: 2 } as const
+
+export interface NativeSocket {
+  readonly fd: number
+  /** Sets the events to be told of; 0 or a negative errno. */
+  watch(events: number): number
+  /** The next bytes of the stream go here, and into the slab once it is full. undefined takes it back. */
+  lend(memory: Uint8Array | undefined): void
+  /**
+   * Sends the first `messages` rows of `plan`, whose pieces lie in `chunks`; as many as one system call takes.
+   * Returns the bytes sent; `control` has the messages begun and the errno.
+   */
+  send(messages: number, chunks: readonly Uint8Array[]): number
+  shutDown(): number
+  /** @param headroom free places in the descriptor table without which nothing is received, 0: not asked
+   *  @param busyPoll µs to spin for more after a wake-up's work */
+  configure(headroom: number, busyPoll: number, acceptDescriptors: boolean): void
+  setRef(ref: boolean): void
+  close(): void
+}
+
+export interface NativeWatcher {
+  watch(on: boolean): number
+  setRef(ref: boolean): void
+  close(): void
+}
+
+export interface Binding extends SystemCalls {
+  readonly control: Int32Array
+  /** Rows: position of the last byte's end within the wake-up's bytes, truncated (0, 1), count, descriptors. */
+  readonly received: Int32Array
+  /** Rows: pieces, descriptors, close them when sent (0, 1); a piece: chunk, start, length; descriptors. */
+  readonly plan: Int32Array
+  setSlab(slab: Uint8Array): void
+  /** Whether so many descriptors (or a quarter of the table, if less) fit into the table. */
+  hasHeadroom(descriptors: number): boolean
+  /** The callbacks get no arguments: everything is in `control`. Owns the descriptor, which is in the ledger. */
+  readonly Socket: new (
+    fd: number,
+    edge: boolean,
+    onReadable: () => void,
+    onWritable: () => void,
+  ) => NativeSocket
+  readonly Watcher: new (fd: number, onReady: () => void) => NativeWatcher
+  /** The memfd's first `length` bytes as memory, privately mapped, or a negative errno. */
+  mapMemfd(fd: number, length: number): ArrayBuffer | number
+}
+
+export const binding: Binding = createRequire(addonPath)(addonPath)

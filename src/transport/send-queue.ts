@@ -1,0 +1,238 @@
+/**
+ * SendQueue: the pieces that a socket has still to send, and how they are laid out into sendmsg calls.
+ *
+ * A piece is a run of bytes; descriptors ride on the first of them, and the queue owns those that wait in it. Of frames
+ * it knows one thing: the pieces of a group are sent all, or dropped together before the first byte of them went.
+ */
+import { binding } from './native.js'
+import { releaseFromSlab } from './send-slab.js'
+
+/** A piece with descriptors, or with a say in where a sendmsg begins or ends. */
+export interface SpecialPiece {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+  /** At most 253, riding on the first byte; then `startsSend` is true. */
+  readonly fds: readonly number[]
+  /** True: the queue closes `fds`, once sent or dropped. False: `own` follows while they still wait. */
+  readonly owned: boolean
+  /** Begins a sendmsg of its own. */
+  readonly startsSend: boolean
+  /** Nothing follows in the same sendmsg. */
+  readonly endsSend: boolean
+  /** The first piece of its group. */
+  readonly begins: boolean
+  readonly group: number
+}
+
+/** A layout for one system call: `messages` rows in the plan, whose pieces lie in `chunks`. */
+export interface Layout {
+  messages: number
+  readonly chunks: Uint8Array[]
+}
+
+type Piece = { -readonly [K in keyof SpecialPiece]: SpecialPiece[K] }
+
+// What native/socket.cc takes in one call; the plan has room for all of them together.
+const mostMessages = 64
+const mostPieces = 256
+const mostControlBytes = 4096
+const noFds: readonly number[] = []
+
+export class SendQueue {
+  #pieces: Piece[] = []
+  #head = 0
+  #queued = 0
+  #settled = 0
+  readonly #layout: Layout = { messages: 0, chunks: [] }
+
+  /** Bytes ever queued. */
+  get queued(): number {
+    return this.#queued
+  }
+
+  /** Bytes ever sent or dropped. */
+  get settled(): number {
+    return this.#settled
+  }
+
+  get empty(): boolean {
+    return this.#head === this.#pieces.length
+  }
+
+  /** Plain bytes; they join the last piece where they lie right behind it. */
+  pushPlain(bytes: Uint8Array, start: number, end: number, group: number): void {
+    if (start === end) return
+    this.#queued += end - start
+    const last = this.#pieces[this.#pieces.length - 1]
+    if (last !== undefined && last.bytes === bytes && last.end === start && last.fds === noFds && !last.endsSend) {
+      last.end = end
+      return
+    }
+    this.#pieces.push(plainPiece(bytes, start, end, group))
+  }
+
+  push(piece: SpecialPiece): void {
+    this.#queued += piece.end - piece.start
+    this.#pieces.push({ ...piece, fds: piece.fds.length === 0 ? noFds : piece.fds })
+  }
+
+  /**
+   * Replaces the borrowed descriptors of the last group, as far as they still wait, by duplicates: their owner may close
+   * them, and the number would come to mean another file. 0, or the negative errno of a duplicate that failed.
+   */
+  own(group: number): number {
+    for (let i = this.#pieces.length - 1; i >= this.#head; i--) {
+      const piece = this.#pieces[i] as Piece
+      if (piece.group !== group) break
+      if (piece.owned || piece.fds === noFds) continue
+      const duplicates: number[] = []
+      for (const fd of piece.fds) {
+        const duplicate = binding.dup(fd)
+        if (duplicate < 0) {
+          closeAll(duplicates)
+          return duplicate
+        }
+        duplicates.push(duplicate)
+      }
+      piece.fds = duplicates
+      piece.owned = true
+    }
+    return 0
+  }
+
+  /** Lays as much as one system call takes out in the plan. */
+  layOut(): Layout {
+    const { plan } = binding
+    const layout = this.#layout
+    const { chunks } = layout
+    chunks.length = 0
+    layout.messages = 0
+    let at = 0
+    let pieces = 0
+    let control = 0
+    let i = this.#head
+    while (i < this.#pieces.length && layout.messages < mostMessages && pieces < mostPieces) {
+      const first = this.#pieces[i] as Piece
+      const row = at
+      const firstPiece = pieces
+      control += controlSpace(first.fds.length)
+      if (control > mostControlBytes) break
+      at += 3
+      let piece = first
+      do {
+        if (chunks[chunks.length - 1] !== piece.bytes) chunks.push(piece.bytes)
+        plan[at] = chunks.length - 1
+        plan[at + 1] = piece.start
+        plan[at + 2] = piece.end - piece.start
+        at += 3
+        pieces++
+        i++
+        if (piece.endsSend || i === this.#pieces.length || pieces === mostPieces) break
+        piece = this.#pieces[i] as Piece
+      } while (!piece.startsSend)
+      plan[row] = pieces - firstPiece
+      plan[row + 1] = first.fds.length
+      plan[row + 2] = first.owned ? 1 : 0
+      for (const fd of first.fds) plan[at++] = fd
+      layout.messages++
+    }
+    return layout
+  }
+
+  /**
+   * `count` bytes went. A piece of which one byte went has handed over its whole set (docs/kernel.md fact 12): only
+   * bytes remain of it. The native side has closed the sets that were owned.
+   */
+  advance(count: number): void {
+    this.#settled += count
+    let left = count
+    while (left > 0) {
+      const piece = this.#pieces[this.#head] as Piece
+      const step = Math.min(left, piece.end - piece.start)
+      piece.fds = noFds
+      piece.owned = false
+      piece.startsSend = false
+      piece.start += step
+      left -= step
+      releaseFromSlab(piece.bytes, step)
+      if (piece.start === piece.end) this.#head++
+    }
+    this.#compact()
+  }
+
+  /** Whether the group at the head can still be dropped: none of its bytes went. */
+  get headIsFresh(): boolean {
+    const head = this.#pieces[this.#head]
+    return head?.begins === true && head.fds !== noFds
+  }
+
+  /** Drops the group at the head and closes the descriptors it owns; its number. */
+  dropHead(): number {
+    const { group } = this.#pieces[this.#head] as Piece
+    while (this.#head < this.#pieces.length && (this.#pieces[this.#head] as Piece).group === group) this.#dropPiece()
+    this.#compact()
+    return group
+  }
+
+  /** Takes back what was queued last, as far as it is of `group`. */
+  dropTail(group: number): void {
+    while (this.#head < this.#pieces.length) {
+      const piece = this.#pieces[this.#pieces.length - 1] as Piece
+      if (piece.group !== group) break
+      this.#pieces.pop()
+      this.#settle(piece)
+    }
+    this.#compact()
+  }
+
+  clear(): void {
+    while (this.#head < this.#pieces.length) this.#dropPiece()
+    this.#compact()
+  }
+
+  #dropPiece(): void {
+    const piece = this.#pieces[this.#head++] as Piece
+    this.#settle(piece)
+  }
+
+  #settle(piece: Piece): void {
+    if (piece.owned) closeAll(piece.fds)
+    this.#settled += piece.end - piece.start
+    releaseFromSlab(piece.bytes, piece.end - piece.start)
+  }
+
+  #compact(): void {
+    if (this.#head === this.#pieces.length) {
+      this.#pieces.length = 0
+      this.#head = 0
+      this.#layout.chunks.length = 0 // what is sent must not be kept alive by the layout
+    } else if (this.#head > 1024 && this.#head * 2 > this.#pieces.length) {
+      this.#pieces = this.#pieces.slice(this.#head)
+      this.#head = 0
+    }
+  }
+}
+
+function plainPiece(bytes: Uint8Array, start: number, end: number, group: number): Piece {
+  return {
+    bytes,
+    start,
+    end,
+    fds: noFds,
+    owned: false,
+    startsSend: false,
+    endsSend: false,
+    begins: false,
+    group,
+  }
+}
+
+/** CMSG_SPACE of a set. */
+function controlSpace(count: number): number {
+  return count === 0 ? 0 : 16 + ((count * 4 + 7) & ~7)
+}
+
+function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) binding.closeFd(fd)
+}

@@ -1,0 +1,117 @@
+/**
+ * The types of the addon's free functions (native/system_calls.h), and the few kernel numbers they are used with.
+ *
+ * A failure is a negative errno in place of the result; whoever calls makes the typed error of it. "Owned" means
+ * entered in the ledger of this JavaScript environment: closed with it, and closed only once.
+ */
+import { constants } from 'node:os'
+
+export type DescriptorKind = 'file' | 'directory' | 'socket' | 'pipe' | 'memfd' | 'character' | 'block' | 'other'
+
+export interface FileIdentity {
+  readonly dev: bigint
+  readonly ino: bigint
+  /** The permission bits, set-id and sticky ones included. */
+  readonly mode: number
+  readonly isSocket: boolean
+}
+
+export interface SocketState {
+  readonly domain: number
+  readonly type: number
+  readonly listening: boolean
+  readonly connected: boolean
+  /** What it is bound to: a path's bytes, or a NUL and an abstract name; empty when unbound or not AF_UNIX. */
+  readonly name: Uint8Array
+}
+
+export interface PeerCredentials {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface SystemCalls {
+  /** Enters an open descriptor in the ledger. -EBADF: not open. -EEXIST: entered already. */
+  own(fd: number): number
+  /** Strikes it out without closing it. -EBADF: not in the ledger. */
+  disown(fd: number): number
+  /** -EBADF: not in the ledger, and nothing was closed. Any other errno is close(2)'s, and the number is free. */
+  closeFd(fd: number): number
+  /** An owned duplicate, closed on exec. */
+  dup(fd: number): number
+  ledgerCount(): number
+  /** True for the first who asks in this process, worker threads included. */
+  claimForgottenWarning(): boolean
+
+  descriptorKind(fd: number): DescriptorKind | number
+  /** Owned, closed on exec, its offset at 0. A number makes it that many zero bytes. */
+  memfd(name: string, content: Uint8Array | number, seals: number): number
+  memfdSeals(fd: number): number
+  setCloseOnExec(fd: number): number
+  /** On the open file, so also for everybody who shares it (docs/kernel.md fact 14). */
+  setNonBlocking(fd: number): number
+
+  /** Addresses are the bytes of sun_path. All sockets made here are owned, non-blocking and closed on exec. */
+  socketPair(type: number): readonly [number, number] | number
+  /** -EAGAIN: the listener's backlog is full. */
+  connectSocket(address: Uint8Array): number
+  /** Asks who is there, unseen by them. -ECONNREFUSED: a socket file without a socket; 0, -EPROTOTYPE: somebody. */
+  probeSocket(address: Uint8Array): number
+  /** @param mode of a path's file, less the umask, from its first moment; undefined for an abstract name */
+  bindSocket(address: Uint8Array, mode: number | undefined): number
+  listenSocket(fd: number, backlog: number): number
+  acceptSocket(fd: number): number
+  /** Whether nothing can come any more: a listening socket that was shut down says -EAGAIN for ever. */
+  isShutDown(fd: number): boolean
+  socketState(fd: number): SocketState | number
+
+  peerCredentials(fd: number): PeerCredentials | number
+  peerGroups(fd: number): readonly number[] | number
+  /** undefined: no security module of this kernel labels sockets. */
+  peerLabel(fd: number): string | undefined | number
+  /** Owned, closed on exec. */
+  peerPidfd(fd: number): number
+
+  /** An owned descriptor that holds the directory's exclusive flock. -EAGAIN: somebody else has it. */
+  lockDirectory(path: string): number
+  /** Gives the lock back, also when a child shares it, and closes. */
+  unlockDirectory(fd: number): number
+  /** An owned O_PATH descriptor of the file itself, symbolic link or not: its inode number cannot be reused. */
+  pinPath(path: string): number
+  /** Of the file that a path names (symbolic links are not followed) or of a descriptor's. */
+  fileIdentity(file: string | number): FileIdentity | number
+  changePinnedMode(pin: number, mode: number): number
+  /** Removes the path if that very file is there; -ESTALE if another one is. */
+  unlinkIdentical(path: string, dev: bigint, ino: bigint): number
+}
+
+export const AF_UNIX = 1
+export const SOCK_STREAM = 1
+
+export const Seal = { seal: 1, shrink: 2, grow: 4, write: 8 } as const
+
+/** The errnos that this folder tells apart, negative as the addon returns them. */
+export const Errno = {
+  EPERM: -constants.errno.EPERM,
+  ENOENT: -constants.errno.ENOENT,
+  EINVAL: -constants.errno.EINVAL,
+  EINTR: -constants.errno.EINTR,
+  EBADF: -constants.errno.EBADF,
+  EAGAIN: -constants.errno.EAGAIN,
+  ENOMEM: -constants.errno.ENOMEM,
+  EACCES: -constants.errno.EACCES,
+  EEXIST: -constants.errno.EEXIST,
+  ENFILE: -constants.errno.ENFILE,
+  EMFILE: -constants.errno.EMFILE,
+  EPROTOTYPE: -constants.errno.EPROTOTYPE,
+  ENOPROTOOPT: -constants.errno.ENOPROTOOPT,
+  EADDRINUSE: -constants.errno.EADDRINUSE,
+  ECONNABORTED: -constants.errno.ECONNABORTED,
+  ENOBUFS: -constants.errno.ENOBUFS,
+  ECONNREFUSED: -constants.errno.ECONNREFUSED,
+  ESTALE: -constants.errno.ESTALE,
+  EFAULT: -constants.errno.EFAULT,
+  ENOTCONN: -constants.errno.ENOTCONN,
+  ETOOMANYREFS: -109,
+} as const

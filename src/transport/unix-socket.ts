@@ -1,0 +1,450 @@
+/**
+ * UnixSocket: a connected Unix stream socket, as bytes with descriptor sets, both ways.
+ *
+ * Receives into the thread's slab and tells where each set's recvmsg ended; sends the pieces of its queue, gathered
+ * into as few system calls as the pieces allow; waits out what passes by itself (a full buffer, a full descriptor
+ * table, too many descriptors in flight). Knows no frames.
+ */
+import { ClosedError, PermissionError, type PillionError, SystemError, TimeoutError, UsageError } from '../errors.js'
+import { Backoff } from './backoff.js'
+import { binding, Control, Events, type NativeSocket, Status } from './native.js'
+import { Peer } from './peer.js'
+import { keepReceived, receiveSlab, renewReceiveSlab } from './receive-slab.js'
+import type { DescriptorSet, Received } from './received.js'
+import { SendQueue } from './send-queue.js'
+import { Errno } from './system-calls.js'
+import { currentTurn, flushSoon, handOver, isHandingOver } from './turn.js'
+
+/** Why a socket waits: the descriptor table is full, too many descriptors are in flight, or memory is short. */
+export interface Pressure {
+  readonly reason: 'descriptor-table' | 'in-flight' | 'memory'
+  readonly direction: 'receive' | 'send'
+  /** Milliseconds until the next try. */
+  readonly retryIn: number
+  /** Milliseconds that this has lasted. */
+  readonly waited: number
+}
+
+export interface UnixSocketOptions {
+  /** How the socket's readiness is learnt: the loop's own poll (default), or a shared edge-triggered epoll set. */
+  readonly readiness?: 'level' | 'edge'
+  /** Microseconds to spin for more after a wake-up. 0 (default): none. Costs a core while it spins. */
+  readonly busyPoll?: number
+  /** False: descriptors that the peer sends are never installed here. Default true. */
+  readonly acceptDescriptors?: boolean
+  /**
+   * Free places in the descriptor table below which nothing is received, since a full table loses descriptors
+   * (docs/kernel.md fact 9). Default 253, one full set, or a quarter of the table if that is less; 0: never asked.
+   */
+  readonly descriptorHeadroom?: number
+  /** Milliseconds to wait out pressure; then receiving goes on at the risk of loss, and a send is given up. Default 5000. */
+  readonly pressureTimeout?: number
+}
+
+/** What a socket tells; each is called from the event loop, or from `flush`. */
+export interface SocketHandlers {
+  /**
+   * New bytes, sets, or both: takes them in, and runs nobody else's code. Owns the sets' descriptors from now on.
+   * Returns how many of [start, end) it has done with; the rest is presented again, in front of what comes next (keep
+   * it below 64 KiB: lend memory for more).
+   */
+  onReceived(received: Received): number
+  /** Follows onReceived: the time to hand on what it took in. What this throws disturbs nothing here. */
+  onDeliver(received: Received): void
+  /** The peer has ended its direction. Everything it sent has been handed over. */
+  onEnd(): void
+  /** Receiving failed for good (after all that arrived was handed over). The socket is still open: close it. */
+  onReceiveError(error: PillionError): void
+  /** Sending failed for good; the queue has been dropped. */
+  onSendError(error: PillionError): void
+  /** A group was dropped before any of its bytes went; the stream goes on. */
+  onRefused(group: number, error: PillionError): void
+  /** Bytes left the queue. */
+  onSent(): void
+  onPressure(pressure: Pressure): void
+}
+
+/** Counters since the socket was made. */
+export interface SocketStats {
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly setsReceived: number
+  readonly receiveCalls: number
+  readonly sendCalls: number
+  /** Times that receiving or sending waited for pressure to pass. */
+  readonly pressures: number
+}
+
+const defaultHeadroom = 253
+/** Gathering more than this before a system call gains nothing. */
+const gatherBytes = 64 * 1024
+
+export class UnixSocket {
+  readonly #native: NativeSocket
+  readonly #handlers: SocketHandlers
+  readonly #headroom: number
+  readonly #busyPoll: number
+  readonly #acceptDescriptors: boolean
+  readonly #pressureTimeout: number
+  readonly #queue = new SendQueue()
+  readonly #received: ReceivedChunk = new ReceivedChunk()
+  // The native side holds these weakly, so that a socket nobody can reach is collected: keep them here.
+  readonly #onReadable: () => void
+  readonly #onWritable: () => void
+
+  #fd: number
+  #reading = false
+  #writeBlocked = false
+  #flushDue = false
+  #events = 0
+  #turnOfFlush = -1
+  #position = 0
+  #carried = 0
+  #receiveWait: Backoff | undefined
+  #sendWait: Backoff | undefined
+  #atRisk = false
+  #peer: Peer | undefined
+
+  #setsReceived = 0
+  #receiveCalls = 0
+  #sendCalls = 0
+  #pressures = 0
+  #bytesSent = 0
+
+  /**
+   * Takes over `fd`, a connected socket in the ledger (`connectUnix`, `adoptConnected`, `pairUnix`, an accepted one).
+   * Nothing is received before `resume`.
+   */
+  constructor(fd: number, handlers: SocketHandlers, options: UnixSocketOptions = {}) {
+    this.#headroom = checkNumber('descriptorHeadroom', options.descriptorHeadroom ?? defaultHeadroom)
+    this.#busyPoll = checkNumber('busyPoll', options.busyPoll ?? 0)
+    this.#pressureTimeout = checkNumber('pressureTimeout', options.pressureTimeout ?? 5000)
+    this.#acceptDescriptors = options.acceptDescriptors ?? true
+    const readiness = options.readiness ?? 'level'
+    if (readiness !== 'level' && readiness !== 'edge') {
+      throw new UsageError(`readiness is 'level' or 'edge', not ${String(readiness)}`)
+    }
+    this.#handlers = handlers
+    if (receiveSlab().length === 0) renewReceiveSlab()
+    this.#onReadable = () => handOver(this.#receive)
+    this.#onWritable = () => {
+      this.#writeBlocked = false
+      this.#watch()
+      this.flush()
+    }
+    this.#fd = fd
+    this.#native = new binding.Socket(fd, readiness === 'edge', this.#onReadable, this.#onWritable)
+    this.#native.configure(this.#headroom, this.#busyPoll, this.#acceptDescriptors)
+  }
+
+  /** The descriptor's number, still this socket's own. Throws ClosedError once closed. */
+  get fd(): number {
+    if (this.closed) throw new ClosedError('the socket is closed')
+    return this.#fd
+  }
+
+  get closed(): boolean {
+    return this.#fd < 0
+  }
+
+  /** Who is at the other end, from the kernel. */
+  get peer(): Peer {
+    this.#peer ??= new Peer(this)
+    return this.#peer
+  }
+
+  /** What waits to be sent: push pieces into it, then `requestFlush` (or `flush`). */
+  get queue(): SendQueue {
+    return this.#queue
+  }
+
+  /** Whether a flush now would only wait: the kernel's buffer is full, or pressure has to pass. */
+  get sendBlocked(): boolean {
+    return this.#writeBlocked || this.#sendWait?.pending === true
+  }
+
+  /** Starts or goes on receiving. */
+  resume(): void {
+    if (this.closed || this.#reading) return
+    this.#reading = true
+    this.#watch()
+  }
+
+  /** Stops receiving after the call that is being made: the kernel's buffer then fills, and the peer's writes wait. */
+  pause(): void {
+    if (!this.#reading) return
+    this.#reading = false
+    this.#receiveWait?.reset()
+    this.#watch()
+  }
+
+  /** The stream's next bytes go into `memory`, which stays as it is while lent; `undefined` ends it. */
+  lend(memory: Uint8Array | undefined): void {
+    if (!this.closed) this.#native.lend(memory)
+  }
+
+  /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
+  requestFlush(): void {
+    if (this.#flushDue || this.sendBlocked) return
+    const waiting = this.#queue.queued - this.#queue.settled
+    if (waiting < gatherBytes && (isHandingOver() || this.#turnOfFlush === currentTurn())) {
+      this.#flushDue = true
+      flushSoon(this)
+      return
+    }
+    this.flush()
+  }
+
+  /** Sends what is queued until it is gone or has to wait. */
+  flush(): void {
+    this.#flushDue = false
+    if (this.closed || this.sendBlocked) return
+    this.#turnOfFlush = currentTurn()
+    const { control } = binding
+    let progress = false
+    while (!this.#queue.empty) {
+      const { messages, chunks } = this.#queue.layOut()
+      const sent = this.#native.send(messages, chunks)
+      this.#sendCalls++
+      if (sent > 0) {
+        this.#bytesSent += sent
+        this.#queue.advance(sent)
+        this.#sendWait?.reset()
+        progress = true
+        continue
+      }
+      if (!this.#mend(control[Control.sendError] as number)) break
+    }
+    if (progress) this.#handlers.onSent()
+  }
+
+  /** Ends this direction; the peer sees the end of the stream behind what was sent. Nothing may wait in the queue. */
+  shutDown(): void {
+    if (this.closed) return
+    const error = this.#native.shutDown()
+    // ENOTCONN: the peer is gone already, which ends the direction as well.
+    if (error < 0 && error !== Errno.ENOTCONN) this.#failSending(new SystemError(error, 'shutdown'))
+  }
+
+  ref(): void {
+    if (!this.closed) this.#native.setRef(true)
+  }
+
+  unref(): void {
+    if (!this.closed) this.#native.setRef(false)
+  }
+
+  get stats(): SocketStats {
+    return {
+      bytesReceived: this.#position + this.#carried,
+      bytesSent: this.#bytesSent,
+      setsReceived: this.#setsReceived,
+      receiveCalls: this.#receiveCalls,
+      sendCalls: this.#sendCalls,
+      pressures: this.#pressures,
+    }
+  }
+
+  /** Closes the socket and what waits in its queue, now. Nothing is called any more. */
+  close(): void {
+    if (this.closed) return
+    this.#fd = -1
+    this.#reading = false
+    this.#receiveWait?.reset()
+    this.#sendWait?.reset()
+    this.#native.close()
+    this.#queue.clear()
+  }
+
+  readonly #receive = (): void => {
+    const { control, received: rows } = binding
+    const status = control[Control.status] as number
+    if (status === Errno.ENOBUFS) {
+      renewReceiveSlab() // the slab was full, or its buffer has been transferred away
+      return
+    }
+    this.#receiveCalls += control[Control.receiveCalls] as number
+    const lent = control[Control.lent] as number
+    const start = control[Control.start] as number
+    const end = control[Control.end] as number
+    const known = this.#position + this.#carried // every byte before this wake-up's
+    const chunk = this.#received
+    chunk.lent = lent
+    chunk.bytes = receiveSlab()
+    chunk.start = start
+    chunk.end = end
+    chunk.position = this.#position + lent
+    chunk.sets = this.#takeSets(control[Control.sets] as number, rows, known)
+    if (lent === 0 && end - start === this.#carried && chunk.sets.length === 0) {
+      control[Control.consumed] = 0 // nothing new, only a status
+      this.#afterReceive(status)
+      return
+    }
+    const consumed = this.#handlers.onReceived(chunk)
+    control[Control.consumed] = consumed
+    this.#position += lent + consumed
+    this.#carried = end - start - consumed
+    try {
+      this.#handlers.onDeliver(chunk)
+    } finally {
+      this.#afterReceive(status)
+    }
+  }
+
+  #afterReceive(status: number): void {
+    if (this.closed) return
+    // What was waited for is over as soon as something could be received.
+    if (status !== Status.pressure) this.#receiveWait?.reset()
+    if (this.#atRisk && binding.hasHeadroom(this.#headroom)) this.#takeRisk(false)
+    if (status === Status.endOfFile) {
+      this.pause()
+      this.#handlers.onEnd()
+    } else if (status === Status.pressure) {
+      this.#waitForTable()
+    } else if (status < 0) {
+      this.pause()
+      this.#handlers.onReceiveError(new SystemError(status, 'recvmsg'))
+    }
+  }
+
+  #takeSets(count: number, rows: Int32Array, known: number): readonly DescriptorSet[] {
+    if (count === 0) return noSets
+    const sets: DescriptorSet[] = []
+    let at = 0
+    for (let i = 0; i < count; i++) {
+      const behind = at + 3 + (rows[at + 2] as number)
+      const fds: number[] = []
+      for (let k = at + 3; k < behind; k++) fds.push(rows[k] as number)
+      sets.push({ end: known + (rows[at] as number), truncated: rows[at + 1] === 1, fds })
+      at = behind
+    }
+    this.#setsReceived += count
+    return sets
+  }
+
+  /** Deals with a send that failed; true: try again at once. */
+  #mend(error: number): boolean {
+    switch (error) {
+      case Errno.EAGAIN:
+        this.#writeBlocked = true
+        this.#watch()
+        return false
+      case Errno.ETOOMANYREFS:
+        return this.#waitToSend('in-flight')
+      case Errno.ENOBUFS:
+      case Errno.ENOMEM:
+        return this.#waitToSend('memory')
+      case Errno.EPERM:
+        return this.#refuse(
+          new PermissionError(
+            'sendmsg: EPERM; the peer refuses descriptors (SO_PASSRIGHTS is off at its end): send the frame without',
+            { errno: error, syscall: 'sendmsg' },
+          ),
+        )
+      case Errno.EBADF:
+        return this.#refuse(
+          new SystemError(
+            error,
+            'sendmsg',
+            undefined,
+            'a descriptor of the frame is not open: it was closed too early',
+          ),
+        )
+      case Errno.EFAULT:
+        this.#failSending(
+          new UsageError(
+            'a payload that waited to be sent has lost its memory (transferred or shrunk): keep it until flush',
+          ),
+        )
+        return false
+      default:
+        this.#failSending(new SystemError(error, 'sendmsg'))
+        return false
+    }
+  }
+
+  /** The group at the head fails alone, if none of its bytes went; true: the next ones may go. */
+  #refuse(error: PillionError): boolean {
+    if (!this.#queue.headIsFresh) {
+      this.#failSending(error)
+      return false
+    }
+    this.#sendWait?.reset()
+    this.#handlers.onRefused(this.#queue.dropHead(), error)
+    return !this.closed
+  }
+
+  /** No event tells when it has passed: a timer asks again, up to a bound. */
+  #waitToSend(reason: 'in-flight' | 'memory'): boolean {
+    this.#sendWait ??= new Backoff()
+    const { waited } = this.#sendWait
+    if (waited >= this.#pressureTimeout && waited > 0) {
+      const what = reason === 'in-flight' ? 'ETOOMANYREFS, this user has too many descriptors in flight' : 'no memory'
+      return this.#refuse(new TimeoutError(`sendmsg: ${what}, for ${Math.round(waited)} ms`))
+    }
+    this.#pressures++
+    const retryIn = this.#sendWait.again(() => this.flush())
+    this.#handlers.onPressure({ reason, direction: 'send', retryIn, waited })
+    return false
+  }
+
+  #failSending(error: PillionError): void {
+    this.#sendWait?.reset()
+    this.#queue.clear()
+    this.#writeBlocked = false
+    this.#watch()
+    this.#handlers.onSendError(error)
+  }
+
+  /** The table has no room for a full set: wait rather than lose, but not for ever. */
+  #waitForTable(): void {
+    this.#receiveWait ??= new Backoff()
+    const { waited } = this.#receiveWait
+    if (waited >= this.#pressureTimeout && waited > 0) {
+      this.#receiveWait.reset()
+      this.#takeRisk(true)
+      return
+    }
+    this.#pressures++
+    const retryIn = this.#receiveWait.again(() => this.#watch())
+    this.#watch()
+    this.#handlers.onPressure({ reason: 'descriptor-table', direction: 'receive', retryIn, waited })
+  }
+
+  /** At risk, descriptors are received though the table may not hold them; a loss is reported with its set. */
+  #takeRisk(atRisk: boolean): void {
+    this.#atRisk = atRisk
+    this.#native.configure(atRisk ? 0 : this.#headroom, this.#busyPoll, this.#acceptDescriptors)
+  }
+
+  #watch(): void {
+    if (this.closed) return
+    const receives = this.#reading && this.#receiveWait?.pending !== true
+    const events = (receives ? Events.readable : 0) | (this.#writeBlocked ? Events.writable : 0)
+    if (events === this.#events) return
+    this.#events = events
+    const error = this.#native.watch(events)
+    if (error < 0) throw new SystemError(error, 'epoll_ctl')
+  }
+}
+
+const noSets: readonly DescriptorSet[] = []
+const nothing = new Uint8Array(0)
+
+class ReceivedChunk implements Received {
+  lent = 0
+  bytes: Uint8Array = nothing
+  start = 0
+  end = 0
+  position = 0
+  sets: readonly DescriptorSet[] = noSets
+
+  keep(): void {
+    keepReceived(this.end)
+  }
+}
+
+function checkNumber(name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= 0x7fffffff) return value
+  throw new UsageError(`${name} is a whole number from 0 to 2147483647, not ${String(value)}`)
+}
