@@ -1,0 +1,83 @@
+/**
+ * Codec: the contract of a wire format. Implement it to carry frames of a format that pillion does not know.
+ *
+ * A codec says where a frame ends, how many descriptors it announces, and what a peer of the format can take. It never
+ * sees a descriptor: which set belongs to which frame is the pairing's to know, out of what the codec says.
+ */
+import type { FrameLimits } from './limits.js'
+
+export interface Codec {
+  /** For messages to humans. */
+  readonly name: string
+  /**
+   * How descriptors find their frame.
+   * - `announced`: a frame says how many it bears. A set belongs to the last frame bearing any that starts at or before
+   *   the last byte of the recvmsg that returned it; too many or too few end the connection.
+   * - `boundary`: frames do not say. A set belongs to the frame that holds that last byte.
+   */
+  readonly pairing: 'announced' | 'boundary'
+  readonly sending: SendRules
+  /** Called once for a connection, so that the reader may keep state. */
+  reader(limits: FrameLimits): FrameReader
+  /** Called once for a connection, so that the writer may keep state. */
+  writer(limits: FrameLimits): FrameWriter
+}
+
+/** What a peer of the format can take. The encoder obeys it. */
+export interface SendRules {
+  /** Descriptors on one sendmsg: 253 at most, the kernel's own limit (docs/kernel.md fact 6). */
+  readonly maxDescriptorsPerSend: number
+  /** Bytes of one sendmsg; `Infinity` where the peer does not care. A longer frame is refused. */
+  readonly maxBytesPerSend: number
+  /** Whether frames without descriptors may follow a bearing one in the same sendmsg. Never with `boundary`. */
+  readonly plainMayFollow: boolean
+  /** Whether a frame's descriptors may come in several sets, each on a sendmsg that starts inside the frame. */
+  readonly severalSets: boolean
+}
+
+/**
+ * Finds the frames of one direction of one connection. The fields describe the frame that `measure` has found last and
+ * stay as they are until it is called again.
+ */
+export interface FrameReader {
+  /**
+   * Looks at the frame that begins at `bytes[start]`; the stream is there up to `end`. Byte `i` is at stream position
+   * `origin + i`.
+   *
+   * Returns the frame's length on the wire (at least 1, what precedes and follows the payload included) and sets the
+   * fields, once all that precedes the payload is there; the rest of the frame need not be. Returns 0 and sets `need`
+   * before that.
+   *
+   * Is called once for a frame that it has measured, so it may advance a state, and again for one that it has not: once
+   * `need` bytes of it are there, which may lie in other memory then. `bytes` is lent for the call.
+   *
+   * Throws ProtocolError, FrameTooLargeError or TooManyDescriptorsError (`remote`) as soon as the bytes call for it: a
+   * frame over `limits` is refused by its header, before memory is given to it.
+   */
+  measure(bytes: Uint8Array, start: number, end: number, origin: number): number
+  /** After 0: how many bytes of the frame, from its start, it takes to look again. More than there were. */
+  readonly need: number
+  /** Where the payload starts, from the frame's start. */
+  readonly payloadOffset: number
+  readonly payloadLength: number
+  /** The count that the frame announces; 0 in formats that announce none. */
+  readonly descriptors: number
+  /** From 0 to 255, handed on with the frame; the format's own meaning. */
+  readonly flags: number
+}
+
+/** Puts together the frames of one direction of one connection. */
+export interface FrameWriter {
+  /**
+   * Refuses a payload that is no frame of this format, before anything is done with it. Only what lies in the bytes is
+   * the codec's to check; sizes and counts are checked against limits and rules already.
+   * @param length of all chunks together
+   */
+  check(payload: readonly Uint8Array[], length: number, descriptors: number): void
+  /** Bytes that precede a payload of this length. */
+  prefixLength(payloadLength: number): number
+  writePrefix(into: Uint8Array, at: number, payloadLength: number, descriptors: number, flags: number): void
+  /** Bytes that follow it. */
+  suffixLength(payloadLength: number): number
+  writeSuffix(into: Uint8Array, at: number): void
+}

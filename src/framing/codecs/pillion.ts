@@ -1,0 +1,135 @@
+/**
+ * The default frame: 8 bytes, little-endian, then the payload.
+ *
+ *     u32 payload length · u16 descriptor count · u8 flags · u8 0xF1
+ *
+ * Flag bit 0: the payload lies in a sealed memfd, the last of the descriptors, and the bytes here are its u64 length.
+ */
+import { FrameTooLargeError, ProtocolError, TooManyDescriptorsError } from '../../errors.js'
+import type { Codec, FrameReader, FrameWriter, SendRules } from '../codec.js'
+import type { FrameLimits } from '../limits.js'
+
+/** The payload lies in a sealed memfd; see `memfdLength`. */
+export const memfdFlag = 1
+
+/** The default codec: counts are announced, up to 1,024 descriptors a frame, plain frames are gathered behind others. */
+export function pillion(): Codec {
+  return theCodec
+}
+
+/**
+ * The length that a frame with `memfdFlag` gives for the content of its memfd, from its payload.
+ * Throws FrameTooLargeError when it is over the limit.
+ * @param position of the payload in the stream
+ */
+export function memfdLength(payload: Uint8Array, limits: FrameLimits, position: number): number {
+  if (payload.length !== memfdPayload) {
+    throw new ProtocolError(`a memfd's length takes ${memfdPayload} bytes, and there are ${payload.length}`, position)
+  }
+  // Past 2^53 the sum is rounded, which is of no consequence: it is over any limit.
+  const length = uint32(payload, 0) + uint32(payload, 4) * 2 ** 32
+  if (length > limits.maxPayload) throw tooLarge(length, limits.maxPayload, position)
+  return length
+}
+
+const headerLength = 8
+const magic = 0xf1
+const memfdPayload = 8
+
+const sending: SendRules = {
+  maxDescriptorsPerSend: 253,
+  maxBytesPerSend: Number.POSITIVE_INFINITY,
+  plainMayFollow: true,
+  severalSets: true,
+}
+
+const theCodec: Codec = {
+  name: 'pillion',
+  pairing: 'announced',
+  sending,
+  reader: (limits) => new PillionReader(limits),
+  writer: () => theWriter,
+}
+
+class PillionReader implements FrameReader {
+  readonly #maxPayload: number
+  readonly #maxDescriptors: number
+  readonly need = headerLength
+  readonly payloadOffset = headerLength
+  payloadLength = 0
+  descriptors = 0
+  flags = 0
+
+  constructor(limits: FrameLimits) {
+    this.#maxPayload = limits.maxPayload
+    this.#maxDescriptors = limits.maxDescriptors
+  }
+
+  measure(bytes: Uint8Array, start: number, end: number, origin: number): number {
+    if (end - start < headerLength) return 0
+    const length = uint32(bytes, start)
+    const descriptors = bytes[start + 4]! | (bytes[start + 5]! << 8)
+    const flags = bytes[start + 6]!
+    if (bytes[start + 7] !== magic || flags !== 0 || length > this.#maxPayload || descriptors > this.#maxDescriptors) {
+      this.#inspect(bytes[start + 7]!, flags, length, descriptors, origin + start)
+    }
+    this.payloadLength = length
+    this.descriptors = descriptors
+    this.flags = flags
+    return headerLength + length
+  }
+
+  /** A header that is out of the ordinary: throws, unless it is that of a memfd. */
+  #inspect(mark: number, flags: number, length: number, descriptors: number, position: number): void {
+    if (mark !== magic) {
+      throw new ProtocolError(`byte 7 of a frame's header is ${hex(mark)}, expected ${hex(magic)}`, position)
+    }
+    if ((flags & ~memfdFlag) !== 0) {
+      throw new ProtocolError(`a frame has the flags ${hex(flags)}, expected 0x00 or ${hex(memfdFlag)}`, position)
+    }
+    if (flags === memfdFlag && length !== memfdPayload) {
+      throw new ProtocolError(`a memfd's frame has ${length} bytes of payload, expected ${memfdPayload}`, position)
+    }
+    if (flags === memfdFlag && descriptors === 0) {
+      throw new ProtocolError("a memfd's frame has 0 descriptors, expected 1 or more", position)
+    }
+    if (length > this.#maxPayload && flags === 0) throw tooLarge(length, this.#maxPayload, position)
+    if (descriptors > this.#maxDescriptors) {
+      throw new TooManyDescriptorsError(
+        `a frame announces ${descriptors} descriptors, the limit is ${this.#maxDescriptors} (at byte ${position} of the stream)`,
+        this.#maxDescriptors,
+        'remote',
+      )
+    }
+  }
+}
+
+const theWriter: FrameWriter = {
+  check() {},
+  prefixLength: () => headerLength,
+  writePrefix(into, at, payloadLength, descriptors, flags) {
+    into[at] = payloadLength
+    into[at + 1] = payloadLength >>> 8
+    into[at + 2] = payloadLength >>> 16
+    into[at + 3] = payloadLength >>> 24
+    into[at + 4] = descriptors
+    into[at + 5] = descriptors >>> 8
+    into[at + 6] = flags
+    into[at + 7] = magic
+  },
+  suffixLength: () => 0,
+  writeSuffix() {},
+}
+
+function uint32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
+}
+
+function hex(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, '0')}`
+}
+
+function tooLarge(length: number, limit: number, position: number): FrameTooLargeError {
+  const message = `a frame announces ${length} bytes of payload, the limit is ${limit} (at byte ${position} of the stream)`
+  return new FrameTooLargeError(message, limit, 'remote')
+}

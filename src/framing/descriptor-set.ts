@@ -1,0 +1,14 @@
+/**
+ * DescriptorSet: what framing is told about the descriptors of a recvmsg.
+ *
+ * Descriptors are plain numbers here. Nothing in framing opens or closes one: what it must not keep, it hands out.
+ */
+
+/** The descriptors that one recvmsg returned. */
+export interface DescriptorSet {
+  /** Stream position just behind the last byte of that recvmsg (docs/kernel.md fact 3). */
+  readonly end: number
+  /** MSG_CTRUNC: `fds` is a prefix of what was sent, perhaps empty; the rest is gone for good (facts 7 and 9). */
+  readonly truncated: boolean
+  readonly fds: readonly number[]
+}

@@ -1,0 +1,301 @@
+/**
+ * FrameDecoder: bytes and tagged sets in, frames with their descriptors out, for one direction of one connection.
+ *
+ * Owns every descriptor pushed into it, until it comes out with a frame, in `discarded` or by `release`; it never closes
+ * one. Finds frames by the codec and leaves to the pairing whose a set is. Knows no socket, clock or promise.
+ */
+import { DescriptorMismatchError, PillionError, ProtocolError } from '../errors.js'
+import type { PairedFrame } from './bearing-frame.js'
+import type { Codec, FrameReader } from './codec.js'
+import type { DescriptorSet } from './descriptor-set.js'
+import { FrameTable } from './frame-table.js'
+import { LargeFrame } from './large-frame.js'
+import type { FrameLimits } from './limits.js'
+import { AnnouncedPairing } from './pairing/announced-pairing.js'
+import { BoundaryPairing } from './pairing/boundary-pairing.js'
+import type { Pairing } from './pairing/pairing.js'
+
+export interface FrameDecoderOptions {
+  /**
+   * An incomplete frame longer than this is given memory of its own, and is not presented again. Bounds what of a chunk
+   * stays unconsumed. Default 32 KiB.
+   */
+  readonly largeFrom?: number
+}
+
+const defaultLargeFrom = 32 * 1024
+const nothing = new Uint8Array(0)
+
+export class FrameDecoder {
+  /** Descriptors that nobody may have, to be closed and taken out by the caller after each push. */
+  readonly discarded: number[] = []
+
+  readonly #reader: FrameReader
+  readonly #pairing: Pairing
+  readonly #largeFrom: number
+
+  // The chunk at hand: the frame at #at is the next one. Byte i is at stream position #origin + i.
+  #bytes: Uint8Array = nothing
+  #start = 0
+  #at = 0
+  #end = 0
+  #origin = 0
+  #scanned = true
+
+  // The frame at #at, or the large one: not measured while #length is 0, and not to be looked at below #need bytes.
+  #length = 0
+  #need = 1
+  #bearer: PairedFrame | undefined
+  #large: LargeFrame | undefined
+
+  /** Complete frames that go out before those of the chunk. */
+  #ready: FrameTable[] = []
+  /** Complete frames that may not go out yet: the first one is undecided. */
+  #waiting: FrameTable[] = []
+  /** Descriptors of frames that are not delivered since the stream is in error. */
+  #orphans: number[] = []
+  #error: PillionError | undefined
+  #released = false
+
+  constructor(codec: Codec, limits: FrameLimits, options: FrameDecoderOptions = {}) {
+    this.#reader = codec.reader(limits)
+    this.#largeFrom = options.largeFrom ?? defaultLargeFrom
+    this.#pairing =
+      codec.pairing === 'announced'
+        ? new AnnouncedPairing(limits.maxDescriptors, this.discarded)
+        : new BoundaryPairing(limits.maxDescriptors, this.discarded)
+  }
+
+  /**
+   * What has been received, with what was not consumed the last time in front of it; then call `next` until it returns
+   * false, and only then let go of `bytes`.
+   * @param lent how many bytes were written into `wanted`; they precede those in `bytes`
+   * @param position stream position of `bytes[start]`
+   * @param sets in order, the bytes before their ends being part of this push or an earlier one; owned from now on
+   */
+  push(
+    lent: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    position: number,
+    sets: readonly DescriptorSet[],
+  ): void {
+    this.#bytes = bytes
+    this.#start = start
+    this.#at = start
+    this.#end = end
+    this.#origin = position - start
+    if (this.#error !== undefined || this.#released) {
+      for (const set of sets) this.discarded.push(...set.fds)
+      this.#at = end
+      return
+    }
+    this.#scanned = false
+    if (sets.length > 0) this.#pairing.push(sets)
+    if (this.#large !== undefined) {
+      this.#large.advance(lent)
+      this.#at += this.#large.fill(bytes, start, end)
+    }
+  }
+
+  /**
+   * Fills `table` with frames that may be delivered; their descriptors are the caller's from now on. False: there are
+   * none at present. Payloads in the chunk itself are valid for as long as the caller keeps it.
+   */
+  next(table: FrameTable): boolean {
+    table.reset(this.#bytes, this.#origin, false)
+    if (!this.#scanned) {
+      this.#scanned = true
+      this.#scan(table)
+    }
+    if (this.#ready.length > 0) {
+      if (table.length > 0) this.#ready.push(table.split(0))
+      table.take(this.#ready.shift()!)
+    }
+    table.deliver()
+    return table.length > 0
+  }
+
+  /** How many of the bytes pushed last are done with. The rest is to be pushed again, in front of what comes next. */
+  get consumed(): number {
+    return this.#at - this.#start
+  }
+
+  /**
+   * The memory in which the next bytes of the stream belong, the rest of a large frame: they may be received straight
+   * into it, and are copied if they come with a chunk all the same.
+   */
+  get wanted(): Uint8Array | undefined {
+    return this.#large?.rest
+  }
+
+  /** Why no frame comes any more. The frames ahead of the fault have been delivered; the rest is in `release`. */
+  get error(): PillionError | undefined {
+    return this.#error
+  }
+
+  /** The stream has ended. Returns the error if it ended anywhere but between two frames. */
+  finish(): PillionError | undefined {
+    if (this.#error !== undefined || this.#released) return this.#error
+    const left = this.#end - this.#at
+    if (this.#large !== undefined) {
+      const { received, length, position } = this.#large
+      this.#fail(new ProtocolError(`the stream ended in a frame, after ${received} of ${length} bytes`, position))
+    } else if (left > 0) {
+      const where = this.#length > 0 ? `after ${left} of ${this.#length} bytes` : `after ${left} bytes of its header`
+      this.#fail(new ProtocolError(`the stream ended in a frame, ${where}`, this.#origin + this.#at))
+    }
+    return this.#error
+  }
+
+  /** Hands over every descriptor that is still held, to be closed. Nothing comes of the decoder any more. */
+  release(): number[] {
+    const fds = [...this.#orphans, ...this.discarded, ...this.#pairing.release()]
+    for (const table of [...this.#ready, ...this.#waiting]) fds.push(...table.cut(0))
+    if (this.#bearer !== undefined) fds.push(...this.#bearer.fds)
+    this.discarded.length = 0
+    this.#orphans = []
+    this.#ready = []
+    this.#waiting = []
+    this.#bearer = undefined
+    this.#large = undefined
+    this.#bytes = nothing
+    this.#scanned = true
+    this.#released = true
+    return fds
+  }
+
+  /** All that can be known from the chunk: frames into `table` and #ready, or into #waiting, or the error. */
+  #scan(table: FrameTable): void {
+    let fault: PillionError | undefined
+    let known = this.#origin + this.#at
+    try {
+      known = this.#advance(table)
+    } catch (error) {
+      fault = this.#asFault(error)
+      known = this.#origin + this.#at
+    }
+    try {
+      // A mismatch lies ahead of what broke the measuring, if that is what happened.
+      this.#pairing.settle(known)
+    } catch (error) {
+      fault = this.#asFault(error)
+    }
+    if (fault !== undefined) this.#fail(fault, table)
+    else this.#withhold(table)
+  }
+
+  /** Returns the position up to which it is known which frame a byte belongs to, and what that frame announces. */
+  #advance(table: FrameTable): number {
+    const large = this.#large
+    if (large !== undefined) {
+      if (!large.complete) return large.end
+      this.#finishLarge(large)
+    }
+    if (this.#end - this.#at >= this.#need) this.#measureAll(table)
+    if (this.#length === 0) return this.#origin + this.#at
+    const position = this.#origin + this.#at
+    if (this.#length > this.#largeFrom) this.#startLarge(position)
+    return position + (this.#large?.length ?? this.#length)
+  }
+
+  /** The hot path: no allocation for a frame without descriptors, nothing called but the reader and the table. */
+  #measureAll(table: FrameTable): void {
+    const reader = this.#reader
+    const bytes = this.#bytes
+    const end = this.#end
+    const origin = this.#origin
+    let at = this.#at
+    let length = this.#length
+    let bearer = this.#bearer
+    let attention = this.#pairing.attention - origin
+    this.#need = 1
+    try {
+      while (at < end) {
+        if (length === 0) {
+          length = reader.measure(bytes, at, end, origin)
+          if (length === 0) {
+            this.#need = reader.need
+            break
+          }
+          if (reader.descriptors > 0) bearer = this.#pairing.begin(origin + at, reader.descriptors)
+        }
+        if (length > end - at) {
+          this.#need = length
+          break
+        }
+        if (bearer !== undefined || at + length >= attention) {
+          bearer = this.#pairing.complete(bearer, origin + at, origin + at + length)
+          attention = this.#pairing.attention - origin
+        }
+        const start = at + reader.payloadOffset
+        table.add(start, start + reader.payloadLength, reader.flags, bearer)
+        at += length
+        length = 0
+        bearer = undefined
+      }
+    } finally {
+      this.#at = at
+      this.#length = length
+      this.#bearer = bearer
+    }
+  }
+
+  /** The frame at #at moves into memory of its own; all of the chunk is consumed. */
+  #startLarge(position: number): void {
+    this.#large = new LargeFrame(position, this.#length, this.#reader)
+    this.#at += this.#reader.payloadOffset
+    this.#at += this.#large.fill(this.#bytes, this.#at, this.#end)
+    this.#length = 0
+    this.#need = 1
+  }
+
+  #finishLarge(large: LargeFrame): void {
+    const frame = this.#pairing.complete(this.#bearer, large.position, large.end)
+    const table = new FrameTable()
+    table.reset(large.memory, large.payloadPosition, true)
+    table.add(0, large.payloadLength, large.flags, frame)
+    this.#waiting.push(table)
+    this.#large = undefined
+    this.#bearer = undefined
+  }
+
+  /** Keeps back an undecided frame and all behind it; the bytes, and the chunk goes. */
+  #withhold(table: FrameTable): void {
+    const { undecided } = this.#pairing
+    const row = undecided === undefined ? table.length : table.rowOf(undecided)
+    if (row >= 0) {
+      this.#ready.push(...this.#waiting)
+      this.#waiting = []
+    }
+    const from = Math.max(row, 0)
+    if (from === table.length) return
+    const rest = table.split(from)
+    rest.ownBytes()
+    this.#waiting.push(rest)
+  }
+
+  /** Keeps what lies ahead of the fault for delivery, and nothing else. */
+  #fail(fault: PillionError, table?: FrameTable): void {
+    this.#error = fault
+    const mismatch = fault instanceof DescriptorMismatchError ? fault.position : Number.POSITIVE_INFINITY
+    const from = Math.min(mismatch, this.#pairing.undecided?.position ?? Number.POSITIVE_INFINITY)
+    for (const waiting of this.#waiting) {
+      this.#orphans.push(...waiting.cut(from))
+      if (waiting.length > 0) this.#ready.push(waiting)
+    }
+    this.#waiting = []
+    if (table !== undefined) this.#orphans.push(...table.cut(from))
+    if (this.#bearer !== undefined) this.#orphans.push(...this.#bearer.fds)
+    this.#bearer = undefined
+    this.#large = undefined
+    this.#at = this.#end
+  }
+
+  #asFault(error: unknown): PillionError {
+    if (error instanceof PillionError) return error
+    // A codec must not let the peer's bytes end the process, whatever it trips over.
+    return new ProtocolError('the codec failed', this.#origin + this.#at, { cause: error })
+  }
+}

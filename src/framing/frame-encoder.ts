@@ -1,0 +1,219 @@
+/**
+ * FrameEncoder: an outgoing frame, as the pieces that a send queue takes: which bytes, and which descriptors start a
+ * sendmsg where.
+ *
+ * Borrows descriptors and payloads, and owns nothing. Copies into the memory it is given what is too short to be sent
+ * from where it lies. Knows no queue and no socket.
+ */
+import { FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../errors.js'
+import type { Codec, FrameWriter, SendRules } from './codec.js'
+import type { FrameLimits } from './limits.js'
+
+/** A run of a frame's bytes, with the descriptors that ride on the first of them. */
+export interface OutgoingPiece {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+  readonly fds: readonly number[]
+  /** Begins a sendmsg of its own: it carries descriptors. */
+  readonly startsSend: boolean
+  /** Nothing may follow in the same sendmsg. */
+  readonly endsSend: boolean
+}
+
+export interface OutgoingContent {
+  readonly fds: readonly number[]
+  readonly flags: number
+  /** Chunks of payload shorter than this are copied. */
+  readonly copyBelow: number
+}
+
+const noFds: readonly number[] = []
+const noBytes = new Uint8Array(0)
+/** A call into the engine's copying costs more than so many bytes do, one by one. */
+const byteLoopBelow = 32
+
+export class FrameEncoder {
+  readonly #writer: FrameWriter
+  readonly #rules: SendRules
+  readonly #limits: FrameLimits
+  /** A single chunk as the array that a codec is shown. */
+  readonly #one: Uint8Array[] = [noBytes]
+
+  constructor(codec: Codec, limits: FrameLimits) {
+    this.#writer = codec.writer(limits)
+    this.#rules = codec.sending
+    this.#limits = limits
+  }
+
+  /**
+   * The length of a payload, which is found sendable with so many descriptors. Throws UsageError, FrameTooLargeError,
+   * TooManyDescriptorsError, or what the codec has against it; then nothing has been touched.
+   */
+  check(payload: Uint8Array | readonly Uint8Array[], descriptors: number): number {
+    const length = payloadLength(payload)
+    const { maxPayload, maxDescriptors } = this.#limits
+    if (length > maxPayload) {
+      throw new FrameTooLargeError(`a payload of ${length} bytes, the limit is ${maxPayload}`, maxPayload)
+    }
+    if (descriptors > maxDescriptors) throw tooMany(descriptors, maxDescriptors)
+    const { maxBytesPerSend, maxDescriptorsPerSend } = this.#rules
+    const onWire = this.wireLength(length)
+    if (onWire > maxBytesPerSend) {
+      throw new FrameTooLargeError(
+        `a frame of ${onWire} bytes, a peer takes ${maxBytesPerSend} at once`,
+        maxBytesPerSend,
+      )
+    }
+    if (descriptors > maxDescriptorsPerSend) this.#checkSets(descriptors, onWire)
+    if (descriptors > 0 && onWire === 0)
+      throw new UsageError('descriptors need a byte to ride on, and the frame is empty')
+    if (payload instanceof Uint8Array) {
+      const one = this.#one
+      one[0] = payload
+      this.#writer.check(one, length, descriptors)
+      one[0] = noBytes
+    } else {
+      this.#writer.check(payload, length, descriptors)
+    }
+    return length
+  }
+
+  /** Bytes of the whole frame. */
+  wireLength(payloadLength: number): number {
+    return this.#writer.prefixLength(payloadLength) + payloadLength + this.#writer.suffixLength(payloadLength)
+  }
+
+  /**
+   * The hot path: writes a checked frame without descriptors into `slab` from `at` on, where it has room for
+   * `wireLength`. Returns the offset behind it.
+   */
+  writeSmall(slab: Uint8Array, at: number, payload: Uint8Array): number {
+    const writer = this.#writer
+    const { length } = payload
+    let end = at + writer.prefixLength(length)
+    writer.writePrefix(slab, at, length, 0, 0)
+    if (length < byteLoopBelow) for (let i = 0; i < length; i++) slab[end + i] = payload[i]!
+    else slab.set(payload, end)
+    end += length
+    const suffix = writer.suffixLength(length)
+    if (suffix > 0) writer.writeSuffix(slab, end)
+    return end + suffix
+  }
+
+  /** Bytes that `write` copies: the format's own, and the chunks shorter than `copyBelow`. */
+  copiedLength(payload: Uint8Array | readonly Uint8Array[], copyBelow: number): number {
+    let length = 0
+    let copied = 0
+    for (const chunk of chunksOf(payload)) {
+      length += chunk.length
+      if (chunk.length < copyBelow) copied += chunk.length
+    }
+    return this.#writer.prefixLength(length) + copied + this.#writer.suffixLength(length)
+  }
+
+  /**
+   * Appends the pieces of a checked frame to `pieces`. What is copied goes into `slab` from `at` on, where it has room
+   * for `copiedLength`; the other chunks are referred to. Returns the offset behind what was copied.
+   */
+  write(
+    slab: Uint8Array,
+    at: number,
+    payload: Uint8Array | readonly Uint8Array[],
+    content: OutgoingContent,
+    pieces: OutgoingPiece[],
+  ): number {
+    const writer = this.#writer
+    const { fds, flags, copyBelow } = content
+    const length = payloadLength(payload)
+    const cutter = new FrameCutter(pieces, fds, this.#rules, this.wireLength(length))
+    let runStart = at
+    let end = at + writer.prefixLength(length)
+    writer.writePrefix(slab, at, length, fds.length, flags)
+    for (const chunk of chunksOf(payload)) {
+      if (chunk.length < copyBelow) {
+        slab.set(chunk, end)
+        end += chunk.length
+        continue
+      }
+      cutter.add(slab, runStart, end)
+      cutter.add(chunk, 0, chunk.length)
+      runStart = end
+    }
+    const suffix = writer.suffixLength(length)
+    if (suffix > 0) writer.writeSuffix(slab, end)
+    end += suffix
+    cutter.add(slab, runStart, end)
+    return end
+  }
+
+  /** More descriptors than one sendmsg takes: each further set needs a byte of the frame to start from. */
+  #checkSets(descriptors: number, onWire: number): void {
+    const { maxDescriptorsPerSend, severalSets } = this.#rules
+    const most = severalSets ? maxDescriptorsPerSend * onWire : maxDescriptorsPerSend
+    if (descriptors > most) throw tooMany(descriptors, most)
+  }
+}
+
+/**
+ * Cuts a frame where its sets have to start: all but the last on one byte each, at the front, so that a large payload
+ * stays whole behind them.
+ */
+class FrameCutter {
+  readonly #pieces: OutgoingPiece[]
+  readonly #fds: readonly number[]
+  readonly #rules: SendRules
+  readonly #sets: number
+  #set = 0
+  #left: number
+
+  constructor(pieces: OutgoingPiece[], fds: readonly number[], rules: SendRules, length: number) {
+    this.#pieces = pieces
+    this.#fds = fds
+    this.#rules = rules
+    this.#sets = Math.ceil(fds.length / rules.maxDescriptorsPerSend)
+    this.#left = length
+  }
+
+  add(bytes: Uint8Array, start: number, end: number): void {
+    let at = start
+    while (at < end) {
+      const to = this.#set < this.#sets - 1 ? at + 1 : end
+      this.#addPiece(bytes, at, to)
+      at = to
+    }
+  }
+
+  #addPiece(bytes: Uint8Array, start: number, end: number): void {
+    const most = this.#rules.maxDescriptorsPerSend
+    const startsSend = this.#set < this.#sets
+    const fds = startsSend ? this.#fds.slice(this.#set * most, (this.#set + 1) * most) : noFds
+    this.#set++
+    this.#left -= end - start
+    const endsSend = this.#left === 0 && this.#sets > 0 && !this.#rules.plainMayFollow
+    this.#pieces.push({ bytes, start, end, fds, startsSend, endsSend })
+  }
+}
+
+function chunksOf(payload: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {
+  return payload instanceof Uint8Array ? [payload] : payload
+}
+
+function payloadLength(payload: Uint8Array | readonly Uint8Array[]): number {
+  if (payload instanceof Uint8Array) return payload.length
+  if (!Array.isArray(payload)) throw notBytes()
+  let length = 0
+  for (const chunk of payload as readonly unknown[]) {
+    if (!(chunk instanceof Uint8Array)) throw notBytes()
+    length += chunk.length
+  }
+  return length
+}
+
+function notBytes(): UsageError {
+  return new UsageError('a payload is a Uint8Array (a Buffer is one) or an array of them')
+}
+
+function tooMany(count: number, limit: number): TooManyDescriptorsError {
+  return new TooManyDescriptorsError(`${count} descriptors for one frame, the limit is ${limit}`, limit)
+}

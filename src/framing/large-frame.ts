@@ -1,0 +1,67 @@
+/**
+ * LargeFrame: a frame that is being assembled in memory of its own, since it did not all come at once. The memory is
+ * what its header announced, which the codec has held against the limit. Knows nothing of descriptors.
+ */
+import type { FrameReader } from './codec.js'
+
+export class LargeFrame {
+  /** Stream position of the frame's first byte. */
+  readonly position: number
+  /** Bytes on the wire. */
+  readonly length: number
+  readonly payloadLength: number
+  readonly flags: number
+  /** The payload, and what follows it on the wire. */
+  readonly memory: Uint8Array
+  readonly #memoryPosition: number
+  #filled = 0
+
+  /** The frame that `reader` has just measured. */
+  constructor(position: number, length: number, reader: FrameReader) {
+    this.position = position
+    this.length = length
+    this.payloadLength = reader.payloadLength
+    this.flags = reader.flags
+    this.#memoryPosition = position + reader.payloadOffset
+    // Not zeroed: no byte is shown before it was received.
+    this.memory = new Uint8Array(Buffer.allocUnsafeSlow(length - reader.payloadOffset).buffer)
+  }
+
+  get complete(): boolean {
+    return this.#filled === this.memory.length
+  }
+
+  /** Stream position just behind the frame. */
+  get end(): number {
+    return this.position + this.length
+  }
+
+  /** Bytes of the frame that are there. */
+  get received(): number {
+    return this.#memoryPosition - this.position + this.#filled
+  }
+
+  /** Stream position of the payload. */
+  get payloadPosition(): number {
+    return this.#memoryPosition
+  }
+
+  /** Where the next bytes belong. */
+  get rest(): Uint8Array {
+    return this.memory.subarray(this.#filled)
+  }
+
+  /** So many bytes have been written into `rest`. */
+  advance(count: number): void {
+    this.#filled += count
+  }
+
+  /** Copies what it lacks out of [start, end); returns how many bytes those were. */
+  fill(bytes: Uint8Array, start: number, end: number): number {
+    const count = Math.min(end - start, this.memory.length - this.#filled)
+    if (count === 0) return 0
+    this.memory.set(bytes.subarray(start, start + count), this.#filled)
+    this.#filled += count
+    return count
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * FrameLimits: how much a frame may carry, either way. Announced nowhere; each end enforces its own.
+ */
+import { UsageError } from '../errors.js'
+
+export interface FrameLimits {
+  /** Bytes of payload in a frame. */
+  readonly maxPayload: number
+  /** Descriptors of a frame. */
+  readonly maxDescriptors: number
+}
+
+const defaultPayload = 16 * 1024 * 1024
+/** What one sendmsg takes (docs/kernel.md fact 6). */
+const defaultDescriptors = 253
+const mostDescriptors = 1024
+/** Offsets are kept in 32 bits, and what frames a payload needs room beside it. */
+const mostPayload = 2 ** 31 - 64 * 1024
+
+/** Fills in the defaults. Throws UsageError for what can never work. */
+export function frameLimits(options: Partial<FrameLimits> = {}): FrameLimits {
+  const { maxPayload = defaultPayload, maxDescriptors = defaultDescriptors } = options
+  if (!Number.isInteger(maxPayload) || maxPayload < 0 || maxPayload > mostPayload) {
+    throw new UsageError(`maxPayload is a whole number of bytes from 0 to ${mostPayload}, not ${String(maxPayload)}`)
+  }
+  if (!Number.isInteger(maxDescriptors) || maxDescriptors < 0 || maxDescriptors > mostDescriptors) {
+    throw new UsageError(`maxDescriptors is a whole number from 0 to ${mostDescriptors}, not ${String(maxDescriptors)}`)
+  }
+  return { maxPayload, maxDescriptors }
+}
