@@ -1,0 +1,120 @@
+/**
+ * FrameBatch: the frames of one wake-up, in place, for as long as a callback runs.
+ *
+ * One object a stream, pointed at one run of rows after the other. It owns the rows' descriptors until the callback
+ * takes them; those that nobody took are closed behind it.
+ */
+
+import type { FrameTable } from '../framing/index.js'
+import { adoptOwned } from '../transport/descriptor.js'
+import { closeDescriptors, type Descriptor } from '../transport/index.js'
+import { type Frame, ReceivedFrame } from './frame.js'
+
+export interface FrameBatch {
+  /** Frames in it, at least one. 0 once the callback has returned. */
+  readonly length: number
+  /** The memory in which all its payloads lie. It is written again after the callback. */
+  readonly bytes: Uint8Array
+  /** Payload i is bytes[start(i), end(i)). */
+  start(i: number): number
+  end(i: number): number
+  /** In the sender's order. Those that nobody took are closed after the callback. */
+  descriptors(i: number): readonly Descriptor[]
+  /** As `Frame.lost`. */
+  lost(i: number): number
+  /** A copy that outlives the batch; the descriptors are its own from now on. */
+  frame(i: number): Frame
+}
+
+const noDescriptors: readonly Descriptor[] = Object.freeze([])
+const noBytes = new Uint8Array(0)
+
+export class ReceivedBatch implements FrameBatch {
+  length = 0
+  bytes: Uint8Array = noBytes
+  #table: FrameTable | undefined
+  #first = 0
+  #single: ReceivedFrame | undefined
+  /** Of the rows whose descriptors were asked for. */
+  readonly #descriptors = new Map<number, readonly Descriptor[]>()
+
+  /** Points it at the table's rows [first, end); what they bear together. */
+  openRows(table: FrameTable, first: number, end: number): { descriptors: number; lost: number } {
+    this.#table = table
+    this.#first = first
+    this.length = end - first
+    this.bytes = table.bytes
+    let descriptors = 0
+    let lost = 0
+    for (let row = first; table.bears && row < end; row++) {
+      const bearing = table.bearing(row)
+      if (bearing === undefined) continue
+      descriptors += bearing.fds.length
+      lost += bearing.lost
+    }
+    return { descriptors, lost }
+  }
+
+  /** Points it at one frame, which is the batch's from now on. */
+  openFrame(frame: ReceivedFrame): void {
+    this.#single = frame
+    this.length = 1
+    this.bytes = frame.payload
+  }
+
+  start(i: number): number {
+    this.#check(i)
+    return this.#table === undefined ? 0 : this.#table.start(this.#first + i)
+  }
+
+  end(i: number): number {
+    this.#check(i)
+    return this.#table === undefined ? this.bytes.length : this.#table.end(this.#first + i)
+  }
+
+  descriptors(i: number): readonly Descriptor[] {
+    this.#check(i)
+    const known = this.#descriptors.get(i)
+    if (known !== undefined) return known
+    const fds = this.#table?.bearing(this.#first + i)?.fds
+    const descriptors = this.#single?.descriptors ?? (fds === undefined ? noDescriptors : fds.map(adoptOwned))
+    if (descriptors.length > 0) this.#descriptors.set(i, descriptors)
+    return descriptors
+  }
+
+  lost(i: number): number {
+    this.#check(i)
+    return this.#single?.lost ?? this.#table?.bearing(this.#first + i)?.lost ?? 0
+  }
+
+  frame(i: number): Frame {
+    const payload = this.bytes.slice(this.start(i), this.end(i))
+    const descriptors = this.descriptors(i)
+    if (descriptors.length > 0) this.#descriptors.set(i, noDescriptors) // they are the frame's now
+    return ReceivedFrame.of(payload, descriptors, this.lost(i))
+  }
+
+  /** Ends its validity and closes what nobody took. */
+  close(): void {
+    for (const descriptors of this.#descriptors.values()) for (const descriptor of descriptors) descriptor.close()
+    if (this.#single !== undefined && !this.#descriptors.has(0)) this.#single[Symbol.dispose]()
+    for (let i = 0; this.#table?.bears === true && i < this.length; i++) {
+      const bearing = this.#table.bearing(this.#first + i)
+      if (bearing !== undefined && !this.#descriptors.has(i)) closeDescriptors(bearing.fds)
+    }
+    this.#descriptors.clear()
+    this.#table = undefined
+    this.#single = undefined
+    this.length = 0
+    this.bytes = noBytes
+  }
+
+  #check(i: number): void {
+    if (i >= 0 && i < this.length) return
+    throw new RangeError(
+      this.length === 0
+        ? 'a batch is valid only during its callback: copy what is to be kept'
+        : `frame ${i} of a batch of ${this.length}`,
+    )
+  }
+}

@@ -1,0 +1,362 @@
+/**
+ * FrameReceiver: from received bytes and sets to whoever consumes the frames: by event, by batch or one by one.
+ *
+ * Here received descriptors change owner, from the decoder to the frame or batch that is handed out; whatever cannot be
+ * handed out is closed here. Knows nothing of sending, nor of the stream's life beyond "it broke" and "it ended".
+ */
+import { UsageError } from '../errors.js'
+import { FrameDecoder, FrameTable, memfdFlag } from '../framing/index.js'
+import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
+import { type Frame, ReceivedFrame } from './frame.js'
+import { type FrameBatch, ReceivedBatch } from './frame-batch.js'
+import { Inbox } from './inbox.js'
+import type { StreamSettings } from './options.js'
+import { openSealed } from './sealed-payload.js'
+
+export interface ReceiverHooks {
+  /** False: nobody listens, and the frame is still the receiver's. */
+  onFrame(frame: Frame): boolean
+  /** Nothing more can be received: the socket has to go. What came before is still consumed. */
+  onBroken(error: Error): void
+  /** The last frame has been consumed; the error is what ended the direction, if it was no proper end. */
+  onEnd(error: Error | undefined): void
+}
+
+type Consumer = 'frame event' | 'onBatch' | 'iterator'
+
+export class FrameReceiver {
+  readonly #socket: UnixSocket
+  readonly #settings: StreamSettings
+  readonly #hooks: ReceiverHooks
+  readonly #decoder: FrameDecoder
+  readonly #inbox = new Inbox()
+  readonly #table = new FrameTable()
+  readonly #batch = new ReceivedBatch()
+  /** Whether the table holds rows, and from which on they have not been handed on. */
+  #filled = false
+  #row = 0
+  #lending = false
+  #consumer: Consumer | undefined
+  #onBatch: ((batch: FrameBatch) => void) | undefined
+  /** Held back by the user, as against the full inbox that holds the socket back. */
+  #paused = false
+  #drainDue = false
+  #heldBack = false
+  /** A sealed payload that could not be opened. */
+  #failure: Error | undefined
+  /** What ends the direction, behind the frames of the inbox. */
+  #ending: { readonly error: Error | undefined } | undefined
+  #over = false
+  #frames = 0
+  #descriptors = 0
+  #lost = 0
+  #pauses = 0
+
+  constructor(socket: UnixSocket, settings: StreamSettings, hooks: ReceiverHooks) {
+    this.#socket = socket
+    this.#settings = settings
+    this.#hooks = hooks
+    this.#decoder = new FrameDecoder(settings.codec, settings.limits)
+  }
+
+  get stats(): { frames: number; descriptors: number; lost: number; pauses: number } {
+    return { frames: this.#frames, descriptors: this.#descriptors, lost: this.#lost, pauses: this.#pauses }
+  }
+
+  /** Everything has been received and consumed. */
+  get done(): boolean {
+    return this.#over
+  }
+
+  /** Somebody consumes, and more may come. */
+  get receiving(): boolean {
+    return this.#consumer !== undefined && this.#ending === undefined && !this.#over
+  }
+
+  /** Whoever iterates sees how the stream ends. */
+  get isIterated(): boolean {
+    return this.#consumer === 'iterator'
+  }
+
+  consumeByEvent(): void {
+    this.#consume('frame event')
+    this.resume()
+  }
+
+  consumeByBatch(callback: (batch: FrameBatch) => void): void {
+    if (typeof callback !== 'function') throw new UsageError('onBatch takes a function')
+    if (this.#onBatch !== undefined) throw new UsageError('onBatch has its callback already')
+    this.#consume('onBatch')
+    this.#onBatch = callback
+    this.resume()
+  }
+
+  consumeByIterator(): void {
+    if (this.#consumer === 'iterator') throw new UsageError('the stream is iterated already; it has one iterator')
+    this.#consume('iterator')
+    this.resume()
+  }
+
+  /**
+   * Looks for the peer's end though nobody consumes; frames that come instead wait, up to the mark. Without it a stream
+   * that only sends would never know that it is done.
+   */
+  awaitEnd(): void {
+    if (this.#consumer === undefined && !this.#over && this.#ending === undefined) this.#socket.resume()
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    if (this.#over || this.#consumer === undefined) return
+    if (this.#inbox.empty || this.#consumer === 'iterator') this.#goOn()
+    else this.#drainSoon()
+  }
+
+  next(): Promise<IteratorResult<Frame, undefined>> {
+    const next = this.#inbox.take()
+    this.#goOn()
+    return next
+  }
+
+  /** Takes a wake-up's bytes and sets in; how many of the bytes are done with. */
+  take(received: Received): number {
+    const decoder = this.#decoder
+    decoder.push(received.lent, received.bytes, received.start, received.end, received.position, received.sets)
+    this.#row = 0
+    this.#filled = decoder.next(this.#table)
+    if (decoder.discarded.length > 0) closeDescriptors(decoder.discarded.splice(0))
+    const { wanted } = decoder
+    if (wanted !== undefined || this.#lending) {
+      this.#lending = wanted !== undefined
+      this.#socket.lend(wanted)
+    }
+    return decoder.consumed
+  }
+
+  /** Hands on what was taken in. */
+  deliver(received: Received): void {
+    try {
+      this.#eachTable(received, () => this.#deliverRows(received))
+    } finally {
+      // An exception of whoever consumes only delays what is behind it.
+      this.#eachTable(received, () => this.#queueRows(received))
+      this.#afterDelivery()
+    }
+  }
+
+  /** The peer has ended its direction. */
+  end(): void {
+    if (this.#ending !== undefined || this.#over) return
+    const error = this.#decoder.finish()
+    if (error === undefined) {
+      this.#ending = { error: undefined }
+      this.#settle()
+    } else {
+      this.fail(error)
+    }
+  }
+
+  /** Nothing more can be received. */
+  fail(error: Error): void {
+    if (this.#ending !== undefined || this.#over) return
+    this.#ending = { error }
+    closeDescriptors(this.#decoder.release())
+    this.#hooks.onBroken(error)
+    this.#settle()
+  }
+
+  /** The stream is over, with this error: closes everything that has not been consumed. */
+  discard(error: Error | undefined): void {
+    this.#over = true
+    this.#inbox.clear()
+    this.#inbox.finish(error)
+    closeDescriptors(this.#decoder.release())
+  }
+
+  #consume(consumer: Consumer): void {
+    if (this.#consumer === consumer) return
+    if (this.#consumer !== undefined) {
+      throw new UsageError(
+        `the frames of this stream go to its ${this.#consumer} already: one way of consuming at a time`,
+      )
+    }
+    this.#consumer = consumer
+  }
+
+  #eachTable(received: Received, handle: (received: Received) => void): void {
+    while (this.#filled) {
+      handle(received)
+      this.#row = 0
+      this.#filled = this.#decoder.next(this.#table)
+    }
+  }
+
+  /** The table's rows, to whoever consumes. */
+  #deliverRows(received: Received): void {
+    const table = this.#table
+    if (this.#consumer !== 'onBatch' || this.#queues) keepBytes(table, received)
+    while (this.#row < table.length) {
+      const first = this.#row
+      if (this.#consumer === 'onBatch' && !this.#queues && !this.#isSealed(first)) {
+        this.#row = this.#endOfRun(first)
+        this.#deliverRun(first, this.#row)
+      } else {
+        this.#deliverFrame(this.#takeRow())
+      }
+    }
+  }
+
+  #queueRows(received: Received): void {
+    keepBytes(this.#table, received)
+    while (this.#row < this.#table.length) {
+      const frame = this.#takeRow()
+      if (this.#over) frame[Symbol.dispose]()
+      else this.#inbox.push(frame)
+    }
+  }
+
+  #afterDelivery(): void {
+    if (this.#over) return
+    const error = this.#failure ?? this.#decoder.error
+    if (error !== undefined) {
+      this.fail(error)
+      return
+    }
+    if (this.#inbox.bytes > this.#settings.highWaterMark) this.#holdBack()
+    const calls = this.#consumer === 'frame event' || this.#consumer === 'onBatch'
+    if (calls && !this.#inbox.empty && !this.#paused) this.#drainSoon()
+  }
+
+  /** Frames must wait: behind others, or for `resume`. */
+  get #queues(): boolean {
+    return this.#paused || !this.#inbox.empty || this.#over
+  }
+
+  #deliverFrame(frame: ReceivedFrame): void {
+    if (this.#over || this.#failure !== undefined) {
+      frame[Symbol.dispose]()
+    } else if (this.#consumer === undefined || this.#consumer === 'iterator' || this.#queues) {
+      this.#inbox.push(frame)
+    } else {
+      this.#handOver(frame)
+    }
+  }
+
+  #handOver(frame: ReceivedFrame): void {
+    if (this.#consumer === 'onBatch') {
+      this.#batch.openFrame(frame)
+      this.#callBack()
+    } else if (!this.#hooks.onFrame(frame)) {
+      this.pause() // the last listener is gone; the next one resumes
+      this.#inbox.unshift(frame)
+    }
+  }
+
+  /** Where the rows that can be shown in place end. */
+  #endOfRun(first: number): number {
+    const table = this.#table
+    if (!this.#settings.sealable) return table.length
+    let row = first
+    while (row < table.length && !this.#isSealed(row)) row++
+    return row
+  }
+
+  #deliverRun(first: number, end: number): void {
+    const counted = this.#batch.openRows(this.#table, first, end)
+    this.#frames += end - first
+    this.#descriptors += counted.descriptors
+    this.#lost += counted.lost
+    this.#callBack()
+  }
+
+  #callBack(): void {
+    try {
+      this.#onBatch?.(this.#batch)
+    } finally {
+      this.#batch.close()
+    }
+  }
+
+  /** The next row as a frame of its own. */
+  #takeRow(): ReceivedFrame {
+    const table = this.#table
+    const row = this.#row++
+    const bearing = table.bearing(row)
+    this.#frames++
+    if (bearing !== undefined) {
+      this.#descriptors += bearing.fds.length
+      this.#lost += bearing.lost
+    }
+    if (this.#isSealed(row) && bearing !== undefined && this.#failure === undefined) {
+      try {
+        return openSealed(table, row, bearing, this.#settings.limits)
+      } catch (error) {
+        this.#failure = error as Error // the stream's end, behind the frames before; this one is closed
+      }
+    }
+    return new ReceivedFrame(table.bytes, table.start(row), table.end(row), bearing?.fds, bearing?.lost ?? 0)
+  }
+
+  #isSealed(row: number): boolean {
+    return this.#settings.sealable && (this.#table.flags(row) & memfdFlag) !== 0
+  }
+
+  #holdBack(): void {
+    if (this.#heldBack) return
+    this.#heldBack = true
+    this.#pauses++
+    this.#socket.pause()
+  }
+
+  /** Receives on, unless the inbox is full or the user has paused; tells of the end once the inbox is empty. */
+  #goOn(): void {
+    if (this.#over) return
+    if (this.#ending !== undefined) {
+      this.#settle()
+      return
+    }
+    if (this.#paused || this.#inbox.bytes > this.#settings.highWaterMark / 2) return
+    this.#heldBack = false
+    this.#socket.resume()
+  }
+
+  #drainSoon(): void {
+    if (this.#drainDue) return
+    this.#drainDue = true
+    process.nextTick(() => {
+      this.#drainDue = false
+      this.#drain()
+    })
+  }
+
+  /** Hands on what waits in the inbox; an exception of whoever consumes only delays the rest. */
+  #drain(): void {
+    try {
+      while (!this.#paused && !this.#over) {
+        const frame = this.#inbox.shift()
+        if (frame === undefined) break
+        this.#handOver(frame)
+      }
+    } finally {
+      if (!this.#over && !this.#paused && !this.#inbox.empty) this.#drainSoon()
+    }
+    this.#goOn()
+  }
+
+  #settle(): void {
+    if (this.#ending === undefined || !this.#inbox.empty || this.#over) return
+    this.#over = true
+    this.#inbox.finish(this.#ending.error)
+    this.#hooks.onEnd(this.#ending.error)
+  }
+}
+
+/** The rows become frames that outlive the wake-up: what they lie in must not be written again. */
+function keepBytes(table: FrameTable, received: Received): void {
+  if (!table.ownsBytes) received.keep()
+}

@@ -1,0 +1,368 @@
+/**
+ * FrameStream: a connected socket and a codec, joined: frames with their descriptors, both ways.
+ *
+ * The life of the connection is here; sending is frame-sender.ts's, receiving and consuming frame-receiver.ts's.
+ */
+import type { ReadableStream, WritableStream } from 'node:stream/web'
+import { EventEmitter } from 'eventemitter3'
+import { ClosedError, type PillionError } from '../errors.js'
+import { type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
+import type { Frame } from './frame.js'
+import type { FrameBatch } from './frame-batch.js'
+import { FrameReceiver } from './frame-receiver.js'
+import { FrameSender, type SendOptions } from './frame-sender.js'
+import { type StreamOptions, streamSettings } from './options.js'
+import { type OutgoingFrame, readableOf, writableOf } from './web-streams.js'
+
+export interface StreamEvents {
+  frame: [frame: Frame]
+  /** Below the high-water mark again, after `send` returned false. */
+  drain: []
+  /** The peer has ended its direction, and all its frames have been consumed. */
+  end: []
+  /** What ended the stream abnormally; then `close`. */
+  error: [error: Error]
+  close: []
+  /** Waiting for the machine rather than losing: docs/guarantees.md. */
+  pressure: [pressure: Pressure]
+  /** A queued frame was dropped alone, none of its bytes sent: the peer refuses descriptors, or pressure lasted. */
+  refused: [error: PillionError]
+}
+
+/** Counters since the stream began. */
+export interface StreamStats {
+  readonly received: DirectionStats & {
+    /** Descriptors announced to us and lost. */
+    readonly lost: number
+    /** Times that receiving stopped because nobody consumed. */
+    readonly pauses: number
+  }
+  readonly sent: DirectionStats & {
+    /** Frames dropped alone (`refused`). */
+    readonly refused: number
+  }
+  /** Times that either direction waited for the machine (`pressure`). */
+  readonly pressures: number
+}
+
+export interface DirectionStats {
+  /** On the wire, framing included. */
+  readonly bytes: number
+  readonly frames: number
+  readonly descriptors: number
+  /** recvmsg, or sendmsg and sendmmsg. */
+  readonly systemCalls: number
+}
+
+export interface WaitOptions {
+  /** Ends the waiting, not the stream. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Make one by `connect`, `listen`, `pair` or `adopt`.
+ *
+ * Consume its frames in one way: iterate it, listen to `frame`, call `onBatch`, or read `readable`; a second way is a
+ * UsageError. Nothing is received before. An abnormal end (the peer breaks the protocol, the connection is reset, a
+ * socket error) reaches whoever iterates, awaits or listens to `error`; one that nobody can see is a single process
+ * warning. What the peer sent before is consumed first.
+ *
+ * A stream that was ended on both sides closes by itself; one whose peer has ended stays half-open until `end` or
+ * `destroy`. `await using` does both: it flushes, ends and closes.
+ */
+export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIterable<Frame>, AsyncDisposable {
+  readonly #socket: UnixSocket
+  readonly #sender: FrameSender
+  readonly #receiver: FrameReceiver
+  readonly #signal: AbortSignal | undefined
+  readonly #onAbort = (): void => this.destroy(abortReason(this.#signal))
+  #readable: ReadableStream<Frame> | undefined
+  #writable: WritableStream<OutgoingFrame> | undefined
+  #pressures = 0
+  #state: 'open' | 'failing' | 'closed' = 'open'
+  #error: Error | undefined
+  #closed: Promise<void> | undefined
+  #settleClosed: { resolve(): void; reject(error: Error): void } | undefined
+
+  /** A stream over a connected socket in the ledger, which it owns from the call on, also when this throws. @internal */
+  static over(fd: number, options: StreamOptions): FrameStream {
+    return new FrameStream(fd, options)
+  }
+
+  private constructor(fd: number, options: StreamOptions) {
+    super()
+    const settings = streamSettings(options)
+    this.#socket = new UnixSocket(
+      fd,
+      {
+        onReceived: (received) => this.#receiver.take(received),
+        onDeliver: (received) => this.#receiver.deliver(received),
+        onEnd: () => this.#receiver.end(),
+        onReceiveError: (error) => this.#receiver.fail(error),
+        onSendError: (error) => this.#failedToSend(error),
+        onRefused: (group, error) => this.#sender.refused(group, error),
+        onSent: () => this.#sender.sent(),
+        onPressure: (pressure) => {
+          this.#pressures++
+          this.emit('pressure', pressure)
+        },
+      },
+      options,
+    )
+    this.#sender = new FrameSender(this.#socket, settings, {
+      onDrain: () => void this.emit('drain'),
+      onRefused: (error) => this.#refused(error),
+      onEnded: () => {
+        this.#receiver.awaitEnd()
+        this.#directionDone()
+      },
+    })
+    this.#receiver = new FrameReceiver(this.#socket, settings, {
+      onFrame: (frame) => super.emit('frame', frame),
+      onBroken: (error) => this.#broken(error),
+      onEnd: (error) => this.#receivedAll(error),
+    })
+    this.#signal = options.signal
+    if (this.#signal?.aborted === true) this.#onAbort()
+    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /**
+   * Queues a frame; it goes out at once when the connection is idle, else together with this tick's others.
+   *
+   * Descriptors are duplicated before it returns, so that the caller may close its own; with `transfer` they are taken
+   * over, from a validated call on, whatever comes of the frame. As with node:net, the payload's bytes must not change
+   * until they are flushed. Several chunks make one payload.
+   *
+   * False: more is queued than the high-water mark; wait for `drained`. Throws at once on what can never be sent:
+   * FrameTooLargeError, TooManyDescriptorsError, ClosedError (ended, destroyed, or a closed Descriptor), UsageError,
+   * SystemError EBADF (a number that is not open) or EMFILE (no room for a duplicate), PermissionError (the peer refuses
+   * descriptors).
+   */
+  send(
+    payload: Uint8Array | readonly Uint8Array[],
+    descriptors?: Iterable<Descriptor | number>,
+    options?: SendOptions,
+  ): boolean {
+    return this.#sender.send(payload, descriptors, options)
+  }
+
+  /** Resolves once no more than the high-water mark is queued. Rejects with what ended the stream. */
+  drained(options: WaitOptions = {}): Promise<void> {
+    return this.#sender.drained(options.signal)
+  }
+
+  /**
+   * Resolves once all that was sent so far is in the kernel. Rejects with what ended the stream, or with what one of
+   * these frames was refused for.
+   */
+  flush(options: WaitOptions = {}): Promise<void> {
+    return this.#sender.flush(options.signal)
+  }
+
+  /** Sends no more: flushes, then tells the peer that this direction has ended. Receiving goes on. */
+  end(options: WaitOptions = {}): Promise<void> {
+    return this.#sender.end(options.signal)
+  }
+
+  /**
+   * Ends both directions now: what is queued either way is closed. With an error, that is the stream's abnormal end.
+   */
+  destroy(error?: Error): void {
+    if (this.#state === 'closed') return
+    this.#finish(this.#error ?? error)
+  }
+
+  /** True once destroyed or ended both ways. */
+  get destroyed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  /**
+   * Resolves when both directions are done; rejects with what ended the stream abnormally. It makes no unhandled
+   * rejection by itself.
+   */
+  get closed(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = new Promise((resolve, reject) => {
+        this.#settleClosed = { resolve, reject }
+      })
+      this.#closed.catch(() => {}) // whoever awaits it is told all the same
+      if (this.#state === 'closed') this.#settle()
+    }
+    return this.#closed
+  }
+
+  /** Who is at the other end. Throws ClosedError on a stream that was closed before it was asked for the first time. */
+  get peer(): Peer {
+    return this.#socket.peer
+  }
+
+  get stats(): StreamStats {
+    const { bytesReceived, bytesSent, receiveCalls, sendCalls } = this.#socket.stats
+    return {
+      received: { ...this.#receiver.stats, bytes: bytesReceived, systemCalls: receiveCalls },
+      sent: { ...this.#sender.stats, bytes: bytesSent, systemCalls: sendCalls },
+      pressures: this.#pressures,
+    }
+  }
+
+  /** The frames as a web stream. */
+  get readable(): ReadableStream<Frame> {
+    this.#readable ??= readableOf(this)
+    return this.#readable
+  }
+
+  /** Sending as a web stream. */
+  get writable(): WritableStream<OutgoingFrame> {
+    this.#writable ??= writableOf(this)
+    return this.#writable
+  }
+
+  /**
+   * The fast path: all frames of a wake-up in one call, in place. The batch, its bytes and its descriptors are valid
+   * only during the callback; what it wants to keep it copies (`batch.frame(i)`) or takes.
+   */
+  onBatch(callback: (batch: FrameBatch) => void): void {
+    this.#receiver.consumeByBatch(callback)
+  }
+
+  /** One frame after the other. Leaving the loop early destroys the stream. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Frame, undefined> {
+    this.#receiver.consumeByIterator()
+    const iterator: AsyncIterableIterator<Frame, undefined> = {
+      next: () => this.#receiver.next(),
+      return: () => {
+        this.destroy()
+        return Promise.resolve({ value: undefined, done: true })
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    }
+    return iterator
+  }
+
+  /** Holds back `frame` events and batches until `resume`; the peer's writes then wait. */
+  pause(): this {
+    this.#receiver.pause()
+    return this
+  }
+
+  resume(): this {
+    this.#receiver.resume()
+    return this
+  }
+
+  /** Keeps the process alive while it waits for the peer (the default), or not. */
+  ref(): this {
+    this.#socket.ref()
+    return this
+  }
+
+  unref(): this {
+    this.#socket.unref()
+    return this
+  }
+
+  override on<E extends keyof StreamEvents>(
+    event: E,
+    listener: EventEmitter.EventListener<StreamEvents, E>,
+    context?: unknown,
+  ): this {
+    if (event === 'frame') this.#receiver.consumeByEvent()
+    return super.on(event, listener, context)
+  }
+
+  override addListener<E extends keyof StreamEvents>(
+    event: E,
+    listener: EventEmitter.EventListener<StreamEvents, E>,
+    context?: unknown,
+  ): this {
+    return this.on(event, listener, context)
+  }
+
+  override once<E extends keyof StreamEvents>(
+    event: E,
+    listener: EventEmitter.EventListener<StreamEvents, E>,
+    context?: unknown,
+  ): this {
+    if (event === 'frame') this.#receiver.consumeByEvent()
+    return super.once(event, listener, context)
+  }
+
+  /** Flushes, ends, and closes; what the peer still sends is not waited for. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state === 'open') await this.end().catch((error: Error) => this.destroy(error))
+    this.destroy()
+  }
+
+  /** The peer's fault, or the connection's: nothing more can be received, and nothing be sent. */
+  #broken(error: Error): void {
+    this.#error = error
+    this.#state = 'failing'
+    this.#sender.fail(error)
+    this.#socket.close()
+  }
+
+  /** All that was received has been consumed, and nothing more comes. */
+  #receivedAll(error: Error | undefined): void {
+    if (error === undefined) {
+      super.emit('end')
+      this.#directionDone()
+    } else {
+      this.#finish(error)
+    }
+  }
+
+  /** What the peer sent before it went is still there to be received: that direction ends by itself. */
+  #failedToSend(error: PillionError): void {
+    this.#sender.fail(error)
+    this.#error ??= error
+    if (!this.#receiver.receiving) this.destroy(error)
+  }
+
+  #directionDone(): void {
+    if (this.#state === 'open' && this.#receiver.done && this.#sender.done) this.#finish(this.#error)
+  }
+
+  #refused(error: PillionError): void {
+    if (!this.emit('refused', error)) warnUnobserved(error, 'a frame was refused')
+  }
+
+  #finish(error: Error | undefined): void {
+    this.#state = 'closed'
+    this.#error = error
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#socket.close()
+    this.#receiver.discard(error)
+    const told = this.#sender.fail(error ?? new ClosedError('the stream was destroyed'))
+    const heard = error !== undefined && this.emit('error', error)
+    if (error !== undefined && !heard && !told && this.#closed === undefined && !this.#receiver.isIterated) {
+      warnUnobserved(error, 'a stream ended abnormally')
+    }
+    this.#settle()
+    this.emit('close')
+  }
+
+  #settle(): void {
+    if (this.#error === undefined) this.#settleClosed?.resolve()
+    else this.#settleClosed?.reject(this.#error)
+  }
+}
+
+let warned = false
+
+/** A hostile peer must be able neither to end the process nor to fill its log: one warning. */
+function warnUnobserved(error: Error, what: string): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(`${what} and nobody listens: ${error.message}`, {
+    type: 'PillionWarning',
+    code: 'PILLION_UNOBSERVED_ERROR',
+    detail: "Listen to 'error', await `closed`, or iterate. Further ones in this process are not reported.",
+  })
+}
+
+function abortReason(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason
+  return reason instanceof Error ? reason : new ClosedError(`the stream's signal was aborted: ${String(reason)}`)
+}

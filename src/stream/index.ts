@@ -1,0 +1,29 @@
+/**
+ * pillion: message frames over Unix sockets, with the file descriptors that ride on them.
+ */
+export * from '../errors.js'
+export type { FrameLimits } from '../framing/index.js'
+export { pillion } from '../framing/index.js'
+export {
+  type AcceptPressure,
+  type Address,
+  Descriptor,
+  type DescriptorKind,
+  type MemfdOptions,
+  Peer,
+  type Pressure,
+} from '../transport/index.js'
+export type { Frame } from './frame.js'
+export type { FrameBatch } from './frame-batch.js'
+export type { SendOptions } from './frame-sender.js'
+export {
+  type DirectionStats,
+  FrameStream,
+  type StreamEvents,
+  type StreamStats,
+  type WaitOptions,
+} from './frame-stream.js'
+export { adopt, type ConnectOptions, connect, pair } from './open.js'
+export type { StreamOptions } from './options.js'
+export { type ListenOptions, listen, type Server, type ServerEvents } from './server.js'
+export type { OutgoingFrame } from './web-streams.js'

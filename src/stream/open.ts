@@ -1,0 +1,46 @@
+/**
+ * Where streams come from, besides a server: a connection, a pair, a socket that somebody else made.
+ */
+import { adoptSocket } from '../transport/adopt-socket.js'
+import { type Address, connectUnix, type Descriptor, pairUnix } from '../transport/index.js'
+import { FrameStream } from './frame-stream.js'
+import { type StreamOptions, streamSettings } from './options.js'
+
+export interface ConnectOptions extends StreamOptions {
+  /** Milliseconds to wait while the listener's backlog is full. Default 30,000. */
+  readonly timeout?: number
+}
+
+/**
+ * Connects to a listening Unix socket.
+ *
+ * Rejects with SystemError (`code` 'ENOENT': nothing there; 'ECONNREFUSED': nobody listens there any more),
+ * PermissionError (the file's mode), TimeoutError (the backlog stayed full), UsageError (an address or option that can
+ * never work), or the signal's reason. With `{ fd }` it adopts that descriptor.
+ */
+export async function connect(address: Address, options: ConnectOptions = {}): Promise<FrameStream> {
+  streamSettings(options) // what can never work is said before anything is opened
+  const fd = await connectUnix(address, {
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+  })
+  return FrameStream.over(fd, options)
+}
+
+/** Two streams connected to each other (socketpair). Hand one end to a child process, or use both here. */
+export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
+  streamSettings(options)
+  const [a, b] = pairUnix()
+  return [FrameStream.over(a, options), FrameStream.over(b, options)]
+}
+
+/**
+ * A stream over a connected Unix stream socket: inherited, received, or made by another library. The stream owns it from
+ * now on. Throws UsageError when it is none, SystemError when it is not open; it is then still the caller's.
+ *
+ * O_NONBLOCK is set on the open file, and so for everybody who shares it (docs/kernel.md fact 14).
+ */
+export function adopt(fd: number | Descriptor, options: StreamOptions = {}): FrameStream {
+  streamSettings(options)
+  return FrameStream.over(adoptSocket(fd, 'connected').fd, options)
+}

@@ -1,0 +1,54 @@
+/**
+ * What can be chosen for a stream, checked once, with the defaults filled in.
+ */
+import { UsageError } from '../errors.js'
+import { type Codec, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
+import type { UnixSocketOptions } from '../transport/index.js'
+
+export interface StreamOptions extends UnixSocketOptions {
+  /** The wire format; both ends use the same. Default `pillion()`. */
+  readonly codec?: Codec
+  /** Largest payload in bytes, sent or received. Default 16 MiB. */
+  readonly maxPayload?: number
+  /** Most descriptors of a frame, sent or received: up to 1,024. Default 253. */
+  readonly maxDescriptors?: number
+  /**
+   * Bytes above which `send` returns false, and above which received frames that nobody has consumed yet stop the
+   * receiving. Default 256 KiB.
+   */
+  readonly highWaterMark?: number
+  /**
+   * Payloads of at least so many bytes travel in a sealed memfd that is mapped at the other end, instead of through the
+   * socket. Both ends need room for one descriptor more. Default: never.
+   */
+  readonly memfdFrom?: number
+  /** Destroys the stream when aborted; for `connect` and `listen`, ends the waiting too. */
+  readonly signal?: AbortSignal
+}
+
+export interface StreamSettings {
+  readonly codec: Codec
+  readonly limits: FrameLimits
+  readonly highWaterMark: number
+  readonly memfdFrom: number
+  /** Payloads may travel in a sealed memfd, either way. */
+  readonly sealable: boolean
+}
+
+const defaultHighWaterMark = 256 * 1024
+
+/** Throws UsageError for what can never work. */
+export function streamSettings(options: StreamOptions): StreamSettings {
+  const codec = options.codec ?? pillion()
+  const highWaterMark = options.highWaterMark ?? defaultHighWaterMark
+  if (!(highWaterMark >= 1)) {
+    throw new UsageError(`highWaterMark is a number of bytes from 1 on, not ${String(highWaterMark)}`)
+  }
+  const memfdFrom = options.memfdFrom ?? Number.POSITIVE_INFINITY
+  if (!(memfdFrom >= 1)) throw new UsageError(`memfdFrom is a number of bytes from 1 on, not ${String(memfdFrom)}`)
+  const limits = frameLimits({
+    ...(options.maxPayload === undefined ? {} : { maxPayload: options.maxPayload }),
+    ...(options.maxDescriptors === undefined ? {} : { maxDescriptors: options.maxDescriptors }),
+  })
+  return { codec, limits, highWaterMark, memfdFrom, sealable: codec === pillion() }
+}

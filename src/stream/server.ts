@@ -1,0 +1,179 @@
+/**
+ * Server: a listening socket whose connections are frame streams, by event or by iteration, one of the two.
+ *
+ * Nothing is accepted before somebody consumes: until then the kernel's backlog holds the connections. Knows nothing of
+ * what the streams carry.
+ */
+import { EventEmitter } from 'eventemitter3'
+import { ClosedError, type PillionError, UsageError } from '../errors.js'
+import { type AcceptPressure, type Address, Listener, type ListenerOptions, type Peer } from '../transport/index.js'
+import { FrameStream } from './frame-stream.js'
+import { type StreamOptions, streamSettings } from './options.js'
+
+export interface ListenOptions extends StreamOptions, ListenerOptions {
+  readonly signal?: AbortSignal
+}
+
+export interface ServerEvents {
+  connection: [stream: FrameStream]
+  /** Accepting waits: this process or machine is out of descriptors or memory. */
+  pressure: [pressure: AcceptPressure]
+  /** A peer was turned away by `authorize` or for its uid; `error` is what `authorize` threw. */
+  refused: [peer: Peer, error?: unknown]
+  error: [error: PillionError]
+  close: []
+}
+
+/**
+ * Listens on a Unix socket. A stale socket file (nobody listens behind it) is replaced, a living one is refused with
+ * SystemError 'EADDRINUSE'; the file's mode is 0600 unless `mode` says otherwise, from its first moment.
+ *
+ * Rejects as `connect` does. `signal` ends the waiting, and closes the server later on.
+ */
+export async function listen(address: Address, options: ListenOptions = {}): Promise<Server> {
+  streamSettings(options)
+  return new Server(await Listener.listen(address, options), options)
+}
+
+export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<FrameStream>, AsyncDisposable {
+  readonly #listener: Listener
+  readonly #options: StreamOptions
+  readonly #waiting: FrameStream[] = []
+  readonly #takers: ((result: IteratorResult<FrameStream>) => void)[] = []
+  #consumer: 'connection' | 'iterator' | undefined
+  readonly #onAbort = (): void => void this.close()
+  readonly #signal: AbortSignal | undefined
+
+  /** Use `listen`. */
+  constructor(listener: Listener, options: ListenOptions) {
+    super()
+    this.#listener = listener
+    // The signal and the listener's own options are not each stream's.
+    const { signal, mode: _mode, backlog: _backlog, authorize: _authorize, ...streamOptions } = options
+    this.#options = streamOptions
+    this.#signal = signal
+    if (signal?.aborted === true) this.#onAbort()
+    else signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** The address listened on; connect to it. */
+  get address(): Address {
+    return this.#listener.address
+  }
+
+  get closed(): boolean {
+    return this.#listener.closed
+  }
+
+  override on<E extends keyof ServerEvents>(
+    event: E,
+    listener: EventEmitter.EventListener<ServerEvents, E>,
+    context?: unknown,
+  ): this {
+    if (event === 'connection') this.#consume('connection')
+    return super.on(event, listener, context)
+  }
+
+  override addListener<E extends keyof ServerEvents>(
+    event: E,
+    listener: EventEmitter.EventListener<ServerEvents, E>,
+    context?: unknown,
+  ): this {
+    return this.on(event, listener, context)
+  }
+
+  override once<E extends keyof ServerEvents>(
+    event: E,
+    listener: EventEmitter.EventListener<ServerEvents, E>,
+    context?: unknown,
+  ): this {
+    if (event === 'connection') this.#consume('connection')
+    return super.once(event, listener, context)
+  }
+
+  /** The connections, one at a time as they are asked for. Leaving the loop closes the server. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<FrameStream> {
+    this.#consume('iterator')
+    const finished = { value: undefined, done: true } as const
+    const iterator: AsyncIterableIterator<FrameStream> = {
+      next: () => {
+        const stream = this.#waiting.shift()
+        if (stream !== undefined) return Promise.resolve({ value: stream, done: false })
+        if (this.closed) return Promise.resolve(finished)
+        this.#listener.resume()
+        return new Promise((resolve) => this.#takers.push(resolve))
+      },
+      return: async () => {
+        await this.close()
+        return finished
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    }
+    return iterator
+  }
+
+  /** Keeps the process alive while listening (the default), or not. */
+  ref(): this {
+    this.#listener.ref()
+    return this
+  }
+
+  unref(): this {
+    this.#listener.unref()
+    return this
+  }
+
+  /**
+   * Stops listening and removes the socket file, if it is still this server's. Streams handed out live on; those that
+   * nobody has taken yet are destroyed.
+   */
+  close(): Promise<void> {
+    if (this.closed && this.#waiting.length === 0) return Promise.resolve()
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#listener.close()
+    this.#ended()
+    return Promise.resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #consume(consumer: 'connection' | 'iterator'): void {
+    if (this.closed) throw new ClosedError('the server is closed')
+    if (this.#consumer === consumer && consumer === 'connection') return
+    if (this.#consumer !== undefined) {
+      throw new UsageError(`this server's connections go to its ${this.#consumer} already: one way of taking them`)
+    }
+    this.#consumer = consumer
+    this.#listener.accept({
+      onConnection: (fd) => this.#deliver(fd),
+      onPressure: (pressure) => void this.emit('pressure', pressure),
+      onRefused: (peer, error) => void this.emit('refused', peer, error),
+      onError: (error) => {
+        this.emit('error', error)
+        this.#ended()
+      },
+    })
+    if (consumer === 'iterator') this.#listener.pause()
+  }
+
+  #deliver(fd: number): void {
+    const stream = FrameStream.over(fd, this.#options)
+    if (this.#consumer === 'iterator') {
+      const taker = this.#takers.shift()
+      if (taker === undefined) this.#waiting.push(stream)
+      else taker({ value: stream, done: false })
+      // One that was accepted with others in the same turn waits; the rest stays in the backlog.
+      if (this.#takers.length === 0) this.#listener.pause()
+    } else if (!this.emit('connection', stream)) {
+      stream.destroy() // a `once` listener has had its one
+    }
+  }
+
+  #ended(): void {
+    for (const stream of this.#waiting.splice(0)) stream.destroy()
+    for (const taker of this.#takers.splice(0)) taker({ value: undefined, done: true })
+    this.emit('close')
+  }
+}

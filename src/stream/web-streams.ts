@@ -1,0 +1,45 @@
+/**
+ * A frame stream as the web's streams: readable of frames, writable of outgoing frames, back-pressure kept.
+ */
+import { ReadableStream, WritableStream } from 'node:stream/web'
+import type { Descriptor } from '../transport/index.js'
+import type { Frame } from './frame.js'
+import type { FrameStream } from './frame-stream.js'
+
+/** What `writable` takes; as the arguments of `send`. */
+export interface OutgoingFrame {
+  readonly payload: Uint8Array | readonly Uint8Array[]
+  readonly descriptors?: Iterable<Descriptor | number>
+  readonly transfer?: boolean
+}
+
+/** Frames one by one, none ahead of what is asked for; cancelling destroys the stream. */
+export function readableOf(stream: FrameStream): ReadableStream<Frame> {
+  const frames = stream[Symbol.asyncIterator]()
+  return new ReadableStream<Frame>(
+    {
+      async pull(controller) {
+        const next = await frames.next()
+        if (next.done === true) controller.close()
+        else controller.enqueue(next.value)
+      },
+      cancel(reason) {
+        stream.destroy(reason instanceof Error ? reason : undefined)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** Each write is done once the stream is below its mark again; closing half-closes it, aborting destroys it. */
+export function writableOf(stream: FrameStream): WritableStream<OutgoingFrame> {
+  return new WritableStream<OutgoingFrame>({
+    async write({ payload, descriptors, transfer }) {
+      if (!stream.send(payload, descriptors, transfer === undefined ? {} : { transfer })) await stream.drained()
+    },
+    close: () => stream.end(),
+    abort(reason) {
+      stream.destroy(reason instanceof Error ? reason : undefined)
+    },
+  })
+}
