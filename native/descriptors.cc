@@ -1,6 +1,7 @@
 // Ownership of descriptors, what they are, and memfds.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,11 @@
 // Linux 6.3; older C libraries lack it.
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+// Linux 6.16; older C libraries lack it.
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
 #endif
 
 namespace pillion {
@@ -141,6 +147,16 @@ Napi::Value SetNonBlocking(const Napi::CallbackInfo& info) {
   return StatusResult(info, flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK));
 }
 
+Napi::Value SetSendBuffer(const Napi::CallbackInfo& info) {
+  const int bytes = IntArgument(info, 1);
+  return StatusResult(info, ::setsockopt(IntArgument(info, 0), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes));
+}
+
+Napi::Value RefuseRights(const Napi::CallbackInfo& info) {
+  const int off = 0;
+  return StatusResult(info, ::setsockopt(IntArgument(info, 0), SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off));
+}
+
 }  // namespace
 
 void InitDescriptors(Napi::Env env, Napi::Object exports) {
@@ -155,6 +171,8 @@ void InitDescriptors(Napi::Env env, Napi::Object exports) {
   Export<MemfdSeals>(env, exports, "memfdSeals");
   Export<SetCloseOnExec>(env, exports, "setCloseOnExec");
   Export<SetNonBlocking>(env, exports, "setNonBlocking");
+  Export<SetSendBuffer>(env, exports, "setSendBuffer");
+  Export<RefuseRights>(env, exports, "refuseRights");
 }
 
 }  // namespace pillion

@@ -43,7 +43,7 @@ export class DescriptorMismatchError extends PillionError {
   }
 }
 
-/** A descriptor was announced, but the kernel could not install it here (KERNEL.md facts 7, 9 in docs/kernel.md). */
+/** A descriptor was announced, but the kernel could not install it here (docs/kernel.md facts 7, 9). */
 export class DescriptorLostError extends PillionError {
   readonly code = 'ERR_PILLION_DESCRIPTOR_LOST'
   readonly origin = 'system'
@@ -93,11 +93,13 @@ export class PermissionError extends PillionError {
   readonly origin = 'system'
   readonly errno: number | undefined
   readonly syscall: string | undefined
+  readonly address: string | undefined
 
-  constructor(message: string, call?: { errno: number; syscall: string }, options?: ErrorOptions) {
+  constructor(message: string, call?: { errno: number; syscall: string; address?: string }, options?: ErrorOptions) {
     super(message, options)
     this.errno = call?.errno
     this.syscall = call?.syscall
+    this.address = call?.address
   }
 }
 
@@ -118,7 +120,9 @@ export class SystemError extends PillionError {
   /** @param errno as the addon returns it: negative */
   constructor(errno: number, syscall: string, subject?: string, advice?: string) {
     const code = getSystemErrorName(errno)
-    super(`${syscall}${subject === undefined ? '' : ` ${subject}`}: ${code}${advice === undefined ? '' : `; ${advice}`}`)
+    super(
+      `${syscall}${subject === undefined ? '' : ` ${subject}`}: ${code}${advice === undefined ? '' : `; ${advice}`}`,
+    )
     this.code = code
     this.errno = errno
     this.syscall = syscall

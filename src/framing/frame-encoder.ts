@@ -31,7 +31,7 @@ export interface OutgoingContent {
 const noFds: readonly number[] = []
 const noBytes = new Uint8Array(0)
 /** A call into the engine's copying costs more than so many bytes do, one by one. */
-const byteLoopBelow = 32
+const byteLoopBelow = 12
 
 export class FrameEncoder {
   readonly #writer: FrameWriter

@@ -4,6 +4,7 @@
 import { UsageError } from '../errors.js'
 import { type Codec, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
 import type { UnixSocketOptions } from '../transport/index.js'
+import { socketSettings } from '../transport/socket-options.js'
 
 export interface StreamOptions extends UnixSocketOptions {
   /** The wire format; both ends use the same. Default `pillion()`. */
@@ -39,6 +40,7 @@ const defaultHighWaterMark = 256 * 1024
 
 /** Throws UsageError for what can never work. */
 export function streamSettings(options: StreamOptions): StreamSettings {
+  socketSettings(options)
   const codec = options.codec ?? pillion()
   const highWaterMark = options.highWaterMark ?? defaultHighWaterMark
   if (!(highWaterMark >= 1)) {

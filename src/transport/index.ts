@@ -7,13 +7,13 @@ export { type Address, formatAddress } from './address.js'
 export { adoptConnected, type ConnectOptions, connectUnix, pairUnix } from './connect.js'
 export { closeDescriptors, Descriptor, type DescriptorKind, type MemfdOptions } from './descriptor.js'
 export { type AcceptHandlers, type AcceptPressure, Listener, type ListenerOptions } from './listener.js'
-export { Peer } from './peer.js'
+export { Peer, type PeerSource } from './peer.js'
 export type { DescriptorSet, Received } from './received.js'
 export type { SendQueue, SpecialPiece } from './send-queue.js'
+export type { UnixSocketOptions } from './socket-options.js'
 export {
   type Pressure,
   type SocketHandlers,
   type SocketStats,
   UnixSocket,
-  type UnixSocketOptions,
 } from './unix-socket.js'

@@ -51,6 +51,10 @@ export interface SystemCalls {
   setCloseOnExec(fd: number): number
   /** On the open file, so also for everybody who shares it (docs/kernel.md fact 14). */
   setNonBlocking(fd: number): number
+  /** SO_SNDBUF. */
+  setSendBuffer(fd: number, bytes: number): number
+  /** SO_PASSRIGHTS off: the peer's sends with descriptors fail. -ENOPROTOOPT before Linux 6.16. */
+  refuseRights(fd: number): number
 
   /** Addresses are the bytes of sun_path. All sockets made here are owned, non-blocking and closed on exec. */
   socketPair(type: number): readonly [number, number] | number

@@ -14,7 +14,11 @@ export function systemFailure(errno: number, syscall: string, subject?: string, 
   if (errno !== Errno.EACCES && errno !== Errno.EPERM) return new SystemError(errno, syscall, subject, advice)
   const about = subject === undefined ? '' : ` ${subject}`
   const more = advice === undefined ? '' : `; ${advice}`
-  return new PermissionError(`${syscall}${about}: ${getSystemErrorName(errno)}${more}`, { errno, syscall })
+  return new PermissionError(`${syscall}${about}: ${getSystemErrorName(errno)}${more}`, {
+    errno,
+    syscall,
+    ...(subject === undefined ? {} : { address: subject }),
+  })
 }
 
 /** The result of a call that answers with a number, or its failure thrown. */

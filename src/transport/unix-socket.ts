@@ -12,6 +12,7 @@ import { Peer } from './peer.js'
 import { keepReceived, receiveSlab, renewReceiveSlab } from './receive-slab.js'
 import type { DescriptorSet, Received } from './received.js'
 import { SendQueue } from './send-queue.js'
+import { applyToSocket, type SocketSettings, socketSettings, type UnixSocketOptions } from './socket-options.js'
 import { Errno } from './system-calls.js'
 import { currentTurn, flushSoon, handOver, isHandingOver } from './turn.js'
 
@@ -23,22 +24,6 @@ export interface Pressure {
   readonly retryIn: number
   /** Milliseconds that this has lasted. */
   readonly waited: number
-}
-
-export interface UnixSocketOptions {
-  /** How the socket's readiness is learnt: the loop's own poll (default), or a shared edge-triggered epoll set. */
-  readonly readiness?: 'level' | 'edge'
-  /** Microseconds to spin for more after a wake-up. 0 (default): none. Costs a core while it spins. */
-  readonly busyPoll?: number
-  /** False: descriptors that the peer sends are never installed here. Default true. */
-  readonly acceptDescriptors?: boolean
-  /**
-   * Free places in the descriptor table below which nothing is received, since a full table loses descriptors
-   * (docs/kernel.md fact 9). Default 253, one full set, or a quarter of the table if that is less; 0: never asked.
-   */
-  readonly descriptorHeadroom?: number
-  /** Milliseconds to wait out pressure; then receiving goes on at the risk of loss, and a send is given up. Default 5000. */
-  readonly pressureTimeout?: number
 }
 
 /** What a socket tells; each is called from the event loop, or from `flush`. */
@@ -75,17 +60,13 @@ export interface SocketStats {
   readonly pressures: number
 }
 
-const defaultHeadroom = 253
 /** Gathering more than this before a system call gains nothing. */
 const gatherBytes = 64 * 1024
 
 export class UnixSocket {
   readonly #native: NativeSocket
   readonly #handlers: SocketHandlers
-  readonly #headroom: number
-  readonly #busyPoll: number
-  readonly #acceptDescriptors: boolean
-  readonly #pressureTimeout: number
+  readonly #settings: SocketSettings
   readonly #queue = new SendQueue()
   readonly #received: ReceivedChunk = new ReceivedChunk()
   // The native side holds these weakly, so that a socket nobody can reach is collected: keep them here.
@@ -112,29 +93,28 @@ export class UnixSocket {
   #bytesSent = 0
 
   /**
-   * Takes over `fd`, a connected socket in the ledger (`connectUnix`, `adoptConnected`, `pairUnix`, an accepted one).
-   * Nothing is received before `resume`.
+   * Takes over `fd`, a connected socket in the ledger (`connectUnix`, `adoptConnected`, `pairUnix`, an accepted one),
+   * and closes it when it throws (UsageError for an option). Nothing is received before `resume`.
    */
   constructor(fd: number, handlers: SocketHandlers, options: UnixSocketOptions = {}) {
-    this.#headroom = checkNumber('descriptorHeadroom', options.descriptorHeadroom ?? defaultHeadroom)
-    this.#busyPoll = checkNumber('busyPoll', options.busyPoll ?? 0)
-    this.#pressureTimeout = checkNumber('pressureTimeout', options.pressureTimeout ?? 5000)
-    this.#acceptDescriptors = options.acceptDescriptors ?? true
-    const readiness = options.readiness ?? 'level'
-    if (readiness !== 'level' && readiness !== 'edge') {
-      throw new UsageError(`readiness is 'level' or 'edge', not ${String(readiness)}`)
-    }
+    this.#fd = fd
     this.#handlers = handlers
-    if (receiveSlab().length === 0) renewReceiveSlab()
     this.#onReadable = () => handOver(this.#receive)
     this.#onWritable = () => {
       this.#writeBlocked = false
       this.#watch()
       this.flush()
     }
-    this.#fd = fd
-    this.#native = new binding.Socket(fd, readiness === 'edge', this.#onReadable, this.#onWritable)
-    this.#native.configure(this.#headroom, this.#busyPoll, this.#acceptDescriptors)
+    try {
+      this.#settings = socketSettings(options)
+      applyToSocket(fd, this.#settings)
+    } catch (error) {
+      binding.closeFd(fd)
+      throw error
+    }
+    if (receiveSlab().length === 0) renewReceiveSlab()
+    this.#native = new binding.Socket(fd, this.#settings.edge, this.#onReadable, this.#onWritable)
+    this.#takeRisk(false)
   }
 
   /** The descriptor's number, still this socket's own. Throws ClosedError once closed. */
@@ -295,7 +275,7 @@ export class UnixSocket {
     if (this.closed) return
     // What was waited for is over as soon as something could be received.
     if (status !== Status.pressure) this.#receiveWait?.reset()
-    if (this.#atRisk && binding.hasHeadroom(this.#headroom)) this.#takeRisk(false)
+    if (this.#atRisk && binding.hasHeadroom(this.#settings.headroom)) this.#takeRisk(false)
     if (status === Status.endOfFile) {
       this.pause()
       this.#handlers.onEnd()
@@ -378,7 +358,7 @@ export class UnixSocket {
   #waitToSend(reason: 'in-flight' | 'memory'): boolean {
     this.#sendWait ??= new Backoff()
     const { waited } = this.#sendWait
-    if (waited >= this.#pressureTimeout && waited > 0) {
+    if (waited >= this.#settings.pressureTimeout && waited > 0) {
       const what = reason === 'in-flight' ? 'ETOOMANYREFS, this user has too many descriptors in flight' : 'no memory'
       return this.#refuse(new TimeoutError(`sendmsg: ${what}, for ${Math.round(waited)} ms`))
     }
@@ -400,7 +380,7 @@ export class UnixSocket {
   #waitForTable(): void {
     this.#receiveWait ??= new Backoff()
     const { waited } = this.#receiveWait
-    if (waited >= this.#pressureTimeout && waited > 0) {
+    if (waited >= this.#settings.pressureTimeout && waited > 0) {
       this.#receiveWait.reset()
       this.#takeRisk(true)
       return
@@ -414,7 +394,8 @@ export class UnixSocket {
   /** At risk, descriptors are received though the table may not hold them; a loss is reported with its set. */
   #takeRisk(atRisk: boolean): void {
     this.#atRisk = atRisk
-    this.#native.configure(atRisk ? 0 : this.#headroom, this.#busyPoll, this.#acceptDescriptors)
+    const { headroom, busyPoll, acceptDescriptors } = this.#settings
+    this.#native.configure(atRisk ? 0 : headroom, busyPoll, acceptDescriptors)
   }
 
   #watch(): void {
@@ -442,9 +423,4 @@ class ReceivedChunk implements Received {
   keep(): void {
     keepReceived(this.end)
   }
-}
-
-function checkNumber(name: string, value: number): number {
-  if (Number.isInteger(value) && value >= 0 && value <= 0x7fffffff) return value
-  throw new UsageError(`${name} is a whole number from 0 to 2147483647, not ${String(value)}`)
 }

@@ -1,0 +1,76 @@
+/**
+ * What can be chosen for a socket, checked, with the defaults filled in, and told to the kernel where it has a say.
+ */
+import { UsageError } from '../errors.js'
+import { binding } from './native.js'
+import { Errno } from './system-calls.js'
+import { succeeded } from './system-failure.js'
+
+export interface UnixSocketOptions {
+  /** How the socket's readiness is learnt: the loop's own poll (default), or a shared edge-triggered epoll set. */
+  readonly readiness?: 'level' | 'edge'
+  /** Microseconds to spin for more after a wake-up. 0 (default): none. Costs a core while it spins. */
+  readonly busyPoll?: number
+  /** False: descriptors that the peer sends are never installed here. Default true. */
+  readonly acceptDescriptors?: boolean
+  /**
+   * Free places in the descriptor table below which nothing is received, since a full table loses descriptors
+   * (docs/kernel.md fact 9). Default 253, one full set, or a quarter of the table if that is less; 0: never asked.
+   */
+  readonly descriptorHeadroom?: number
+  /** Milliseconds to wait out pressure; then receiving goes on at the risk of loss, and a send is given up. Default 5000. */
+  readonly pressureTimeout?: number
+  /**
+   * Bytes that may wait in the kernel to be received by the peer (SO_SNDBUF; the kernel doubles it, and caps it at
+   * net.core.wmem_max). Default: the system's, 208 KiB.
+   */
+  readonly sendBuffer?: number
+}
+
+export interface SocketSettings {
+  readonly edge: boolean
+  readonly busyPoll: number
+  readonly acceptDescriptors: boolean
+  readonly headroom: number
+  readonly pressureTimeout: number
+  readonly sendBuffer: number | undefined
+}
+
+const fullSet = 253
+const defaultPressureTimeout = 5000
+
+/** Throws UsageError for what can never work. */
+export function socketSettings(options: UnixSocketOptions): SocketSettings {
+  const { readiness = 'level', acceptDescriptors = true, sendBuffer } = options
+  if (readiness !== 'level' && readiness !== 'edge') {
+    throw new UsageError(`readiness is 'level' or 'edge', not ${String(readiness)}`)
+  }
+  if (typeof acceptDescriptors !== 'boolean') {
+    throw new UsageError(`acceptDescriptors is true or false, not ${String(acceptDescriptors)}`)
+  }
+  return {
+    edge: readiness === 'edge',
+    busyPoll: checkNumber('busyPoll', options.busyPoll ?? 0),
+    acceptDescriptors,
+    headroom: checkNumber('descriptorHeadroom', options.descriptorHeadroom ?? fullSet),
+    pressureTimeout: checkNumber('pressureTimeout', options.pressureTimeout ?? defaultPressureTimeout),
+    sendBuffer: sendBuffer === undefined ? undefined : checkNumber('sendBuffer', sendBuffer),
+  }
+}
+
+/** Throws SystemError when the kernel refuses. */
+export function applyToSocket(fd: number, settings: SocketSettings): void {
+  if (settings.sendBuffer !== undefined) {
+    succeeded(binding.setSendBuffer(fd, settings.sendBuffer), 'setsockopt', 'SO_SNDBUF')
+  }
+  if (!settings.acceptDescriptors) {
+    // Linux 6.16 and later: the peer is told at its send, by EPERM. Before, what it sends is closed unseen by the kernel.
+    const refused = binding.refuseRights(fd)
+    if (refused !== Errno.ENOPROTOOPT) succeeded(refused, 'setsockopt', 'SO_PASSRIGHTS')
+  }
+}
+
+function checkNumber(name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= 0x7fffffff) return value
+  throw new UsageError(`${name} is a whole number from 0 to 2147483647, not ${String(value)}`)
+}
