@@ -25,7 +25,7 @@ export interface SenderHooks {
 }
 
 interface Waiter {
-  /** Bytes that must have left the queue, or that may be left in it. */
+  /** How far the queue must have come. */
   readonly until: number
   readonly resolve: () => void
   readonly reject: (error: Error) => void
@@ -37,6 +37,7 @@ export class FrameSender {
   readonly #hooks: SenderHooks
   readonly #encoder: FrameEncoder
   readonly #flushes: Waiter[] = []
+  readonly #ends: Waiter[] = []
   readonly #drains: Waiter[] = []
   #overMark = false
   #ending: Promise<void> | undefined
@@ -98,8 +99,15 @@ export class FrameSender {
     return wait(this.#flushes, queue.queued, signal)
   }
 
+  /** As `flush`, but a frame that is refused alone does not keep the direction from ending. */
+  #emptied(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const { queue } = this.#socket
+    return queue.empty ? Promise.resolve() : wait(this.#ends, queue.queued, undefined)
+  }
+
   end(signal: AbortSignal | undefined): Promise<void> {
-    this.#ending ??= this.flush(undefined).then(() => {
+    this.#ending ??= this.#emptied().then(() => {
       if (this.#done || this.#failure !== undefined) return
       this.#done = true
       this.#socket.shutDown()
@@ -111,7 +119,8 @@ export class FrameSender {
 
   /** Bytes left the queue. */
   sent(): void {
-    this.#settleFlushes()
+    this.#settle(this.#flushes)
+    this.#settle(this.#ends)
     if (!this.#overMark || this.#waiting() > this.#settings.highWaterMark) return
     this.#overMark = false
     for (const waiter of this.#drains.splice(0)) waiter.resolve()
@@ -135,7 +144,7 @@ export class FrameSender {
   fail(error: Error): boolean {
     if (this.#failure !== undefined) return false
     this.#failure = error
-    const told = [...this.#flushes.splice(0), ...this.#drains.splice(0)]
+    const told = [...this.#flushes.splice(0), ...this.#ends.splice(0), ...this.#drains.splice(0)]
     for (const waiter of told) waiter.reject(error)
     return told.length > 0
   }
@@ -251,9 +260,9 @@ export class FrameSender {
     return this.#overMark
   }
 
-  #settleFlushes(): void {
+  #settle(waiters: Waiter[]): void {
     const { settled } = this.#socket.queue
-    while (this.#flushes.length > 0 && (this.#flushes[0] as Waiter).until <= settled) this.#flushes.shift()?.resolve()
+    while (waiters.length > 0 && (waiters[0] as Waiter).until <= settled) waiters.shift()?.resolve()
   }
 }
 

@@ -335,12 +335,15 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     this.#socket.close()
     this.#receiver.discard(error)
     const told = this.#sender.fail(error ?? new ClosedError('the stream was destroyed'))
-    const heard = error !== undefined && this.emit('error', error)
-    if (error !== undefined && !heard && !told && this.#closed === undefined && !this.#receiver.isIterated) {
-      warnUnobserved(error, 'a stream ended abnormally')
-    }
     this.#settle()
-    this.emit('close')
+    try {
+      const heard = error !== undefined && this.emit('error', error)
+      if (error !== undefined && !heard && !told && this.#closed === undefined && !this.#receiver.isIterated) {
+        warnUnobserved(error, 'a stream ended abnormally')
+      }
+    } finally {
+      this.emit('close')
+    }
   }
 
   #settle(): void {

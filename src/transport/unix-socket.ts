@@ -350,6 +350,7 @@ export class UnixSocket {
       return false
     }
     this.#sendWait?.reset()
+    this.#handlers.onSent() // those ahead of it have gone
     this.#handlers.onRefused(this.#queue.dropHead(), error)
     return !this.closed
   }

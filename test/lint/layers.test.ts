@@ -1,0 +1,94 @@
+/**
+ * The layers' import directions, held by biome.json: what must be refused is, and what is needed is not.
+ *
+ * Runs the real linter with the real settings over small files that stand where the layers' own files do.
+ */
+import { execFile } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+
+const root = resolve(import.meta.dirname, '../..')
+
+const ALLOWED: readonly (readonly [file: string, source: string])[] = [
+  ['src/errors.ts', "import 'node:util'"],
+  ['src/transport/a.ts', "import './native.js'"],
+  ['src/transport/b.ts', "import '../errors.js'"],
+  ['src/transport/c.ts', "import 'node:fs'"],
+  ['src/framing/a.ts', "import './codec.js'"],
+  ['src/framing/b.ts', "import '../errors.js'"],
+  ['src/framing/c.ts', "import 'node:util'"],
+  ['src/framing/pairing/a.ts', "import '../codec.js'"],
+  ['src/framing/pairing/b.ts', "import '../../errors.js'"],
+  ['src/stream/a.ts', "import './frame.js'"],
+  ['src/stream/b.ts', "import '../errors.js'"],
+  ['src/stream/c.ts', "import '../transport/unix-socket.js'"],
+  ['src/stream/d.ts', "import '../framing/index.js'"],
+  ['src/stream/e.ts', "import 'eventemitter3'"],
+]
+
+const REFUSED: readonly (readonly [file: string, source: string])[] = [
+  ['src/errors.ts', "import './transport/index.js'"],
+  ['src/transport/f.ts', "import '../framing/index.js'"],
+  ['src/transport/g.ts', "import '../stream/index.js'"],
+  ['src/transport/h.ts', "import 'pillion'"],
+  ['src/transport/i.ts', "import type { Codec } from '../framing/codec.js'\nexport type Own = Codec"],
+  ['src/transport/j.ts', "export * from '../stream/frame.js'"],
+  ['src/transport/k.ts', "export const later = import('../framing/index.js')"],
+  ['src/transport/deep/l.ts', "import '../../framing/index.js'"],
+  ['src/framing/f.ts', "import '../transport/index.js'"],
+  ['src/framing/g.ts', "import '../stream/index.js'"],
+  ['src/framing/h.ts', "import 'node:fs'"],
+  ['src/framing/i.ts', "import 'node:fs/promises'"],
+  ['src/framing/j.ts', 'setTimeout(() => {}, 1)'],
+  ['src/framing/k.ts', "import 'pillion/transport'"],
+  ['src/framing/pairing/c.ts', "import '../../transport/index.js'"],
+  ['src/framing/pairing/d.ts', "import 'node:net'"],
+  ['src/framing/pairing/e.ts', 'export const now = Date.now()'],
+  ['src/stream/f.ts', "import '../rpc/index.js'"],
+  ['src/stream/g.ts', "import '../adapters/index.js'"],
+  ['src/stream/h.ts', "import 'pillion'"],
+]
+
+test('lets each layer import what lies below it', async () => {
+  expect(await refusedBy(ALLOWED)).toEqual([])
+})
+
+test('refuses every import that points the wrong way', async () => {
+  expect(await refusedBy(REFUSED)).toEqual(REFUSED.map(([file]) => file).sort())
+})
+
+/** The files in which the linter finds a forbidden import or global. */
+async function refusedBy(files: readonly (readonly [file: string, source: string])[]): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'pillion-layers-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  copyFileSync(join(root, 'biome.json'), join(folder, 'biome.json'))
+  for (const [file, source] of files) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true })
+    writeFileSync(join(folder, file), `${source}\n`)
+  }
+  const report = await lint(folder)
+  const found = report.diagnostics.filter(({ category }) =>
+    /^lint\/style\/noRestricted(Imports|Globals)$/.test(category),
+  )
+  return [...new Set(found.map(({ location }) => location.path))].sort()
+}
+
+interface Report {
+  readonly diagnostics: readonly { readonly category: string; readonly location: { readonly path: string } }[]
+}
+
+function lint(folder: string): Promise<Report> {
+  const biome = join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome')
+  return new Promise((settle, fail) => {
+    const argv = [biome, 'lint', '--reporter=json', '--max-diagnostics=none', '.']
+    execFile(process.execPath, argv, { cwd: folder, encoding: 'utf8' }, (_error, stdout, stderr) => {
+      try {
+        settle(JSON.parse(stdout))
+      } catch {
+        fail(new Error(`the linter's report is unreadable: ${stdout}${stderr}`))
+      }
+    })
+  })
+}

@@ -1,0 +1,161 @@
+/**
+ * The package as its users meet it: what is packed, what each entry exports to `import` and `require`, its types.
+ *
+ * Works on the built dist (pretest builds it) by the package's own name, which Node resolves inside the package.
+ */
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+const run = promisify(execFile)
+const root = resolve(import.meta.dirname, '../..')
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const entries = Object.keys(manifest.exports)
+  .filter((subpath) => subpath !== './package.json')
+  .map((subpath) => subpath.replace(/^\./, 'pillion'))
+
+test('has the entries that it documents', () => {
+  expect(entries).toEqual(['pillion', 'pillion/transport', 'pillion/framing'])
+})
+
+describe('the packed files', () => {
+  test('hold every file that package.json points at, and nothing of the workshop', async () => {
+    const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root })
+    const report: unknown = JSON.parse(stdout)
+    const [tarball] = (Array.isArray(report) ? report : Object.values(report as object)) as [
+      { files: { path: string }[] },
+    ]
+    const packed = tarball.files.map(({ path }) => path)
+
+    expect(packed).toEqual(expect.arrayContaining([...new Set(targets(manifest.exports))]))
+    expect(packed).toContain('LICENSE')
+    const allowed = /^(dist\/[\w-]+\.(js|cjs|d\.ts|d\.cts)|docs\/.*|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+    expect(packed.filter((path) => !allowed.test(path))).toEqual([])
+  })
+
+  test('define each exported class in one file only', () => {
+    const dist = readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.cjs'))
+    const sources = dist.map((name) => readFileSync(join(root, 'dist', name), 'utf8'))
+    const definitions = (name: string) =>
+      sources.flatMap((source) => source.match(new RegExp(`(?:var ${name} = |\\b)class(?: ${name}\\b)? `, 'g')) ?? [])
+    const defined = (name: string) => definitions(name).filter((text) => text.includes(name))
+
+    expect(defined('PillionError')).toHaveLength(1)
+    expect(defined('Descriptor')).toHaveLength(1)
+  })
+})
+
+describe.each(entries)('%s', (entry) => {
+  test('gives import and require the very same things', async () => {
+    const names = await evaluate<{ imported: string[]; required: string[]; different: string[] }>(`
+      import { createRequire } from 'node:module'
+      const imported = await import('${entry}')
+      const required = createRequire(import.meta.url)('${entry}')
+      const names = Object.keys(imported).sort()
+      const different = names.filter((name) => imported[name] !== required[name])
+      console.log(JSON.stringify({ imported: names, required: Object.keys(required).sort(), different }))
+    `)
+
+    expect(names.imported.length).toBeGreaterThan(0)
+    expect(names.imported).toEqual(names.required)
+    expect(names.different).toEqual([])
+  })
+
+  test('can be required by a CommonJS program', async () => {
+    const { stdout } = await run(process.execPath, ['-p', `typeof require('${entry}')`], { cwd: root })
+    expect(stdout.trim()).toBe('object')
+  })
+})
+
+test('has one Descriptor and one PillionError in a process, whatever the entry and the way', async () => {
+  const counts = await evaluate<Record<string, number>>(`
+    import { createRequire } from 'node:module'
+    const require = createRequire(import.meta.url)
+    const seen = { Descriptor: new Set(), PillionError: new Set() }
+    for (const entry of ${JSON.stringify(entries)}) {
+      for (const exported of [await import(entry), require(entry)]) {
+        for (const name in seen) if (name in exported) seen[name].add(exported[name])
+      }
+    }
+    console.log(JSON.stringify({ Descriptor: seen.Descriptor.size, PillionError: seen.PillionError.size }))
+  `)
+
+  expect(counts).toEqual({ Descriptor: 1, PillionError: 1 })
+})
+
+test('keeps the names of its error classes', async () => {
+  const name = await evaluate<string>(`
+    import { TimeoutError } from 'pillion'
+    console.log(JSON.stringify(new TimeoutError('too late').name))
+  `)
+  expect(name).toBe('TimeoutError')
+})
+
+test('loads the framing without the addon', async () => {
+  const loaded = await evaluate<string[]>(`
+    import 'pillion/framing'
+    console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((file) => file.endsWith('pillion.node'))))
+  `)
+  expect(loaded).toEqual([])
+})
+
+test('has types for import and for require, and they are the same types', { timeout: 60_000 }, async () => {
+  const consumer = mkdtempSync(join(tmpdir(), 'pillion-consumer-'))
+  onTestFinished(() => rmSync(consumer, { recursive: true }))
+  mkdirSync(join(consumer, 'node_modules'))
+  symlinkSync(root, join(consumer, 'node_modules', 'pillion'))
+  symlinkSync(join(root, 'node_modules', '@types'), join(consumer, 'node_modules', '@types'))
+  const imports = entries.map((entry, i) => `import * as entry${i} from '${entry}'\nexport { entry${i} }\n`).join('')
+  writeFileSync(
+    join(consumer, 'imported.mts'),
+    `${imports}import type { Descriptor } from 'pillion'\nexport const fd = (descriptor: Descriptor): number => descriptor.fd\n`,
+  )
+  writeFileSync(
+    join(consumer, 'required.cts'),
+    `${imports}import { Descriptor } from 'pillion'\n` +
+      'export const own = (): Descriptor => Descriptor.own(0)\n' +
+      '// @ts-expect-error: proof that the types are no any\n' +
+      'export const wrong: string = Descriptor.own(0)\n',
+  )
+  writeFileSync(
+    join(consumer, 'both.mts'),
+    "import { fd } from './imported.mjs'\nimport { own } from './required.cjs'\nexport const same: number = fd(own())\n",
+  )
+  writeFileSync(
+    join(consumer, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        target: 'ES2022',
+        lib: ['ES2022', 'ESNext.Disposable'],
+        module: 'NodeNext',
+        moduleResolution: 'NodeNext',
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noEmit: true,
+        types: ['node'],
+      },
+    }),
+  )
+
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const complaints = await run(process.execPath, [tsc, '-p', consumer]).then(
+    () => '',
+    (error: { stdout: string }) => error.stdout,
+  )
+  expect(complaints).toBe('')
+})
+
+/** Runs an ES module inside the package and parses what it prints. */
+async function evaluate<Result>(module: string): Promise<Result> {
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', module], { cwd: root })
+  return JSON.parse(stdout)
+}
+
+/** Every file that a package.json `exports` object leads to, without the `./`. */
+function targets(exported: unknown): string[] {
+  if (typeof exported === 'string') return [exported.replace(/^\.\//, '')]
+  return Object.values(exported as object).flatMap(targets)
+}

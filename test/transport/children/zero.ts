@@ -1,0 +1,8 @@
+/** Owns descriptor 0. */
+import { existsSync } from 'node:fs'
+import { Descriptor } from '../../../src/transport/descriptor.js'
+
+const descriptor = Descriptor.own(0)
+const { fd, kind } = descriptor
+descriptor.close()
+process.stdout.write(`${JSON.stringify({ fd, kind, openAfterClose: existsSync('/proc/self/fd/0') })}\n`)
