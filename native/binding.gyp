@@ -5,7 +5,14 @@
     {
       'target_name': 'pillion',
       'sources': ['<!@(node -p "require(\'fs\').readdirSync(\'.\').filter((name) => name.endsWith(\'.cc\')).sort().join(\' \')")'],
-      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'defines': [
+        'NAPI_VERSION=8',
+        'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+        'NODE_ADDON_API_DISABLE_DEPRECATED',
+        # A worker that is terminated within a call of ours can neither run JavaScript nor be thrown at any more. By
+        # default node-addon-api ends the process then.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+      ],
       'cflags': [
         '-fvisibility=hidden',
         '-Wall',

@@ -55,10 +55,11 @@ Napi::Value LedgerCount(const Napi::CallbackInfo& info) {
   return NumberResult(info, static_cast<int64_t>(Environment::Of(info.Env()).ledger().Count()));
 }
 
-// The environments of a process (its worker threads) share the addon, and therefore this.
-Napi::Value ClaimForgottenWarning(const Napi::CallbackInfo& info) {
-  static std::atomic_flag claimed = ATOMIC_FLAG_INIT;
-  return Napi::Boolean::New(info.Env(), !claimed.test_and_set());
+// claimWarning(kind): the environments of a process (its worker threads) share the addon, and therefore this.
+Napi::Value ClaimWarning(const Napi::CallbackInfo& info) {
+  static std::atomic<uint32_t> claimed{0};
+  const uint32_t bit = uint32_t{1} << (static_cast<uint32_t>(IntArgument(info, 0)) % 32);
+  return Napi::Boolean::New(info.Env(), (claimed.fetch_or(bit) & bit) == 0);
 }
 
 bool IsMemfd(int fd, const struct stat& status) {
@@ -165,7 +166,7 @@ void InitDescriptors(Napi::Env env, Napi::Object exports) {
   Export<CloseFd>(env, exports, "closeFd");
   Export<Dup>(env, exports, "dup");
   Export<LedgerCount>(env, exports, "ledgerCount");
-  Export<ClaimForgottenWarning>(env, exports, "claimForgottenWarning");
+  Export<ClaimWarning>(env, exports, "claimWarning");
   Export<DescriptorKind>(env, exports, "descriptorKind");
   Export<Memfd>(env, exports, "memfd");
   Export<MemfdSeals>(env, exports, "memfdSeals");

@@ -41,7 +41,9 @@ enum ControlWord : size_t {
   kControlWords = 16,
 };
 
-enum ReceiveStatus : int32_t { kMore = 0, kEndOfFile = 1, kPressure = 2 };
+// kNoRoom: the slab is too full, or gone; nothing was received. kBytesGone: bytes that were to be presented again went
+// with the slab's memory, which JavaScript has transferred.
+enum ReceiveStatus : int32_t { kMore = 0, kEndOfFile = 1, kPressure = 2, kNoRoom = 3, kBytesGone = 4 };
 
 class Environment : public std::enable_shared_from_this<Environment> {
  public:

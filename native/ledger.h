@@ -18,8 +18,9 @@ class Ledger {
   void Add(int fd) {
     const size_t word = static_cast<size_t>(fd) / 64;
     if (word >= words_.size()) words_.resize(word + 1, 0);
+    // Entered already: closed behind our back, and the number is in use again.
+    if ((words_[word] & Bit(fd)) == 0) ++count_;
     words_[word] |= Bit(fd);
-    ++count_;
   }
 
   // False when the number is not owned here.

@@ -13,6 +13,7 @@ struct PollHandle {
   uv_poll_t poll;
   ReadinessTarget* target;  // null once the owner is gone
   std::shared_ptr<Environment> environment;
+  int events = 0;
 };
 
 class LevelReadiness final : public Readiness {
@@ -36,6 +37,7 @@ class LevelReadiness final : public Readiness {
       const int error = Open();
       if (error != 0) return error;
     }
+    handle_->events = events;
     return events == 0 ? uv_poll_stop(&handle_->poll) : uv_poll_start(&handle_->poll, events, OnPoll);
   }
 
@@ -70,7 +72,9 @@ class LevelReadiness final : public Readiness {
 
   static void OnPoll(uv_poll_t* poll, int status, int events) {
     auto* handle = static_cast<PollHandle*>(poll->data);
-    // A failing poll says nothing that the next system call would not say better.
+    // libuv stops a poll that tells of an error, as a connection's that was reset. But what came before the error is
+    // still to be received, and the next system calls say better what is wrong.
+    if (status < 0) uv_poll_start(poll, handle->events, OnPoll);
     if (handle->target != nullptr) handle->target->OnReady(status < 0 ? UV_READABLE | UV_WRITABLE : events);
   }
 

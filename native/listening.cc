@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "call_values.h"
+#include "socket_address.h"
 #include "system_calls.h"
 
 namespace pillion {
@@ -15,28 +16,6 @@ namespace pillion {
 namespace {
 
 constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
-
-// The bytes of sun_path: a path, or a NUL and an abstract name.
-struct SocketAddress {
-  explicit SocketAddress(const Napi::Value& value) {
-    const auto bytes = value.As<Napi::Uint8Array>();
-    const size_t size = bytes.ByteLength();
-    // Without a byte the kernel would choose a name, and one byte less than the field leaves a path its NUL.
-    valid = size > 0 && size <= sizeof storage.sun_path - 1 + (bytes.Data()[0] == 0 ? 1 : 0);
-    if (!valid) return;
-    std::memcpy(storage.sun_path, bytes.Data(), size);
-    is_path = storage.sun_path[0] != 0;
-    // Every byte of an abstract name counts; a path ends at its NUL.
-    length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size + (is_path ? 1 : 0));
-  }
-
-  const sockaddr* Get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-
-  sockaddr_un storage{AF_UNIX, {}};
-  socklen_t length = 0;
-  bool valid = false;
-  bool is_path = false;
-};
 
 Napi::Value SocketPair(const Napi::CallbackInfo& info) {
   int numbers[2];
@@ -103,7 +82,8 @@ Napi::Value NameOf(const Napi::CallbackInfo& info, const sockaddr_un& address, s
   size_t size = length > offsetof(sockaddr_un, sun_path) ? length - offsetof(sockaddr_un, sun_path) : 0;
   if (size > 0 && address.sun_path[0] != 0) size = ::strnlen(address.sun_path, size);
   auto name = Napi::Uint8Array::New(info.Env(), size);
-  if (size > 0) std::memcpy(name.Data(), address.sun_path, size);
+  // Not made, when the thread is being terminated.
+  if (size > 0 && name.Data() != nullptr) std::memcpy(name.Data(), address.sun_path, size);
   return name;
 }
 

@@ -1,5 +1,7 @@
 #include "socket.h"
 
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -26,6 +28,18 @@ constexpr size_t kMostRowInts = kRowInts + kMaxDescriptorsPerMessage + 1;
 
 constexpr size_t kMostMessages = 64;  // of one sendmmsg
 constexpr size_t kMostPieces = 256;
+
+enum class Waiting { kNothing, kBytes, kEnd };
+
+// What a receive would find. Only bytes can bring descriptors (fact 11).
+Waiting WhatWaits(int fd) {
+  pollfd state{fd, POLLIN | POLLRDHUP, 0};
+  if (::poll(&state, 1, 0) == 0) return Waiting::kNothing;
+  int bytes = 0;
+  // Once the peer has ended its direction nothing is added, so a count made after that stays true.
+  const bool ended = (state.revents & (POLLRDHUP | POLLHUP)) != 0;
+  return ended && ::ioctl(fd, FIONREAD, &bytes) == 0 && bytes == 0 ? Waiting::kEnd : Waiting::kBytes;
+}
 
 int32_t AsInt(size_t value) { return static_cast<int32_t>(value); }
 
@@ -224,7 +238,7 @@ void Socket::Receive() {
     }
     if (!fd_.IsOpen() || (watched_ & UV_READABLE) == 0) return;
     const uint64_t now = uv_hrtime();
-    if (filled.drained && now >= spin_until) return;
+    if (filled.drained && !carry_lost_ && now >= spin_until) return;
     if (total >= kBudgetBytes || now - began >= kBudgetNanoseconds) {
       readiness_->Again(UV_READABLE);
       return;
@@ -238,11 +252,12 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
   size_t length = 0;
   uint8_t* slab = BytesOf(Env(), slab_value, &length);
   const auto cursor = std::min(static_cast<size_t>(control[kSlabCursor]), length);
-  if (length - cursor < carry_.size() + kLeastRoom) {
+  if (carry_lost_ || length - cursor < carry_.size() + kLeastRoom) {
     // JavaScript left too little room, or has detached the slab: it is told, and makes a new one.
-    control[kStatus] = -ENOBUFS;
+    control[kStatus] = carry_lost_ ? kBytesGone : kNoRoom;
     control[kLent] = control[kSets] = control[kStart] = control[kEnd] = control[kConsumed] = 0;
     filled.anything = true;
+    filled.drained = carry_lost_;
     return filled;
   }
   if (!carry_.empty()) std::memcpy(slab + cursor, carry_.data(), carry_.size());
@@ -252,6 +267,8 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
   uint8_t* lent = nullptr;
   size_t lent_length = 0;
   if (!lent_.IsEmpty()) lent = BytesOf(Env(), lent_.Value(), &lent_length);
+  // Shorter than what is in it already, if its memory was transferred or shrunk meanwhile.
+  lent_length = std::max(lent_length, lent_filled_);
   const size_t lent_before = lent_filled_;
 
   int32_t* row = environment_->received();
@@ -259,10 +276,20 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
   size_t sets = 0;
   int32_t status = kMore;
 
-  while (length - end >= kLeastRoom && static_cast<size_t>(rows_end - row) >= kMostRowInts) {
+  while (length - end >= kLeastRoom && static_cast<size_t>(rows_end - row) >= kMostRowInts &&
+         lent_filled_ - lent_before < kBudgetBytes) {
     if (headroom_ > 0 && !environment_->headroom().Has(headroom_)) {
-      status = kPressure;
-      break;
+      const Waiting waiting = WhatWaits(fd_.Get());
+      if (waiting == Waiting::kNothing) {
+        // No pressure: the wait for places, and its bound, begin when there is something to wait with.
+        filled.drained = true;
+        readiness_->Exhausted(UV_READABLE);
+        break;
+      }
+      if (waiting == Waiting::kBytes) {
+        status = kPressure;
+        break;
+      }
     }
     ReceiveControl ancillary;
     std::array<iovec, 2> into;
@@ -330,15 +357,16 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
 // Copies what JavaScript has not consumed out of the slab, where other sockets write next.
 void Socket::KeepUnconsumed(napi_value slab) {
   const int32_t* control = environment_->control();
-  if (control[kStatus] == -ENOBUFS) return;  // nothing was presented
+  if (control[kStatus] == kNoRoom || control[kStatus] == kBytesGone) return;  // nothing was presented
   const auto start = static_cast<size_t>(control[kStart] + control[kConsumed]);
   const auto end = static_cast<size_t>(control[kEnd]);
   size_t length = 0;
   const uint8_t* bytes = BytesOf(Env(), slab, &length);
-  // A slab detached meanwhile is shorter than what was received into it: those bytes are gone, and the decoder's
-  // positions will say so.
   carry_.clear();
-  if (start < end && end <= length) carry_.assign(bytes + start, bytes + end);
+  if (start >= end) return;
+  // A slab detached meanwhile is shorter than what was received into it: going on without would misread the stream.
+  carry_lost_ = end > length;
+  if (!carry_lost_) carry_.assign(bytes + start, bytes + end);
 }
 
 // Watched, the callbacks are held strongly, so that the JavaScript objects behind them live.

@@ -58,6 +58,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   size_t lent_filled_ = 0;
   // Bytes that JavaScript has not consumed: put in front of the next ones, so that it always sees them in one piece.
   std::vector<uint8_t> carry_;
+  bool carry_lost_ = false;
   int32_t receive_calls_ = 0;
   size_t headroom_ = 0;
   uint64_t busy_poll_ns_ = 0;

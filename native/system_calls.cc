@@ -7,6 +7,7 @@ void InitSystemCalls(Napi::Env env, Napi::Object exports) {
   InitListening(env, exports);
   InitSocketFiles(env, exports);
   InitPeers(env, exports);
+  InitDatagrams(env, exports);
 }
 
 }  // namespace pillion

@@ -14,5 +14,6 @@ void InitDescriptors(Napi::Env env, Napi::Object exports);
 void InitListening(Napi::Env env, Napi::Object exports);
 void InitSocketFiles(Napi::Env env, Napi::Object exports);
 void InitPeers(Napi::Env env, Napi::Object exports);
+void InitDatagrams(Napi::Env env, Napi::Object exports);
 
 }  // namespace pillion

@@ -1,6 +1,7 @@
 #include "watcher.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "callback.h"
 
@@ -16,8 +17,9 @@ void Watcher::Init(Napi::Env env, Napi::Object exports) {
 }
 
 Watcher::Watcher(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<Watcher>(info), environment_(Environment::Of(info.Env()).shared_from_this()) {
-  readiness_ = MakeLevelReadiness(*environment_, info[0].As<Napi::Number>().Int32Value(), this);
+    : Napi::ObjectWrap<Watcher>(info),
+      environment_(Environment::Of(info.Env()).shared_from_this()),
+      fd_(info[0].As<Napi::Number>().Int32Value()) {
   on_ready_ = Napi::Weak(info[1].As<Napi::Function>());
   environment_->Register(this);
 }
@@ -28,18 +30,26 @@ Watcher::~Watcher() {
 }
 
 Napi::Value Watcher::Watch(const Napi::CallbackInfo& info) {
-  if (!readiness_) return Napi::Number::New(info.Env(), -EBADF);
+  if (closed_) return Napi::Number::New(info.Env(), -EBADF);
   const bool on = info[0].As<Napi::Boolean>().Value();
-  const int error = readiness_->Watch(on ? UV_READABLE : 0);
-  if (error == 0 && on != watching_) {
-    on ? on_ready_.Ref() : on_ready_.Unref();
-    watching_ = on;
+  int error = 0;
+  if (on && !readiness_) {
+    auto readiness = MakeLevelReadiness(*environment_, fd_, this);
+    readiness->SetRef(ref_);
+    error = readiness->Watch(UV_READABLE);
+    if (error == 0) {
+      readiness_ = std::move(readiness);
+      on_ready_.Ref();
+    }
+  } else if (!on) {
+    Stop();
   }
   return Napi::Number::New(info.Env(), error);
 }
 
 Napi::Value Watcher::SetRef(const Napi::CallbackInfo& info) {
-  if (readiness_) readiness_->SetRef(info[0].As<Napi::Boolean>().Value());
+  ref_ = info[0].As<Napi::Boolean>().Value();
+  if (readiness_) readiness_->SetRef(ref_);
   return info.Env().Undefined();
 }
 
@@ -51,16 +61,20 @@ Napi::Value Watcher::CloseNow(const Napi::CallbackInfo& info) {
 void Watcher::OnReady(int) {
   const Napi::HandleScope scope(Env());
   [[maybe_unused]] const Napi::Value alive = Value();  // whatever JavaScript lets go of in the callbacks
-  if (watching_) CallBack(Env(), *environment_, on_ready_);
+  if (readiness_) CallBack(Env(), *environment_, on_ready_);
 }
 
 void Watcher::CloseForEnvironment() { Close(); }
 
 void Watcher::Close() {
+  closed_ = true;
+  Stop();
+}
+
+void Watcher::Stop() {
   if (!readiness_) return;
-  if (watching_ && !environment_->ended()) on_ready_.Unref();
-  watching_ = false;
   readiness_.reset();
+  if (!environment_->ended()) on_ready_.Unref();
 }
 
 }  // namespace pillion

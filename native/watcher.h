@@ -14,7 +14,8 @@ class Watcher final : public Napi::ObjectWrap<Watcher>, private ReadinessTarget,
  public:
   static void Init(Napi::Env env, Napi::Object exports);
 
-  // new Watcher(fd, onReady): the descriptor stays the caller's, who closes the watcher first.
+  // new Watcher(fd, onReady): the descriptor stays the caller's, who closes the watcher first. While it does not watch,
+  // it leaves the number alone, which may be another file's by the time the collector finds both.
   explicit Watcher(const Napi::CallbackInfo& info);
   ~Watcher() override;
 
@@ -26,11 +27,14 @@ class Watcher final : public Napi::ObjectWrap<Watcher>, private ReadinessTarget,
   void OnReady(int events) override;
   void CloseForEnvironment() override;
   void Close();
+  void Stop();
 
   std::shared_ptr<Environment> environment_;
-  std::unique_ptr<Readiness> readiness_;
+  int fd_;
+  std::unique_ptr<Readiness> readiness_;  // null while nothing is watched
   Napi::FunctionReference on_ready_;
-  bool watching_ = false;
+  bool ref_ = true;
+  bool closed_ = false;
 };
 
 }  // namespace pillion

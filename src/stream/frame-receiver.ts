@@ -40,6 +40,8 @@ export class FrameReceiver {
   #onBatch: ((batch: FrameBatch) => void) | undefined
   /** Held back by the user, as against the full inbox that holds the socket back. */
   #paused = false
+  /** The last listener has gone, and a frame came that is not heard: it waits for the next one. */
+  #unheard = false
   #drainDue = false
   #heldBack = false
   /** A sealed payload that could not be opened. */
@@ -56,7 +58,7 @@ export class FrameReceiver {
     this.#socket = socket
     this.#settings = settings
     this.#hooks = hooks
-    this.#decoder = new FrameDecoder(settings.codec, settings.limits)
+    this.#decoder = new FrameDecoder(settings.codec, settings.limits, { connection: settings.connection })
   }
 
   get stats(): { frames: number; descriptors: number; lost: number; pauses: number } {
@@ -80,7 +82,8 @@ export class FrameReceiver {
 
   consumeByEvent(): void {
     this.#consume('frame event')
-    this.resume()
+    this.#unheard = false
+    this.#flow()
   }
 
   consumeByBatch(callback: (batch: FrameBatch) => void): void {
@@ -88,13 +91,13 @@ export class FrameReceiver {
     if (this.#onBatch !== undefined) throw new UsageError('onBatch has its callback already')
     this.#consume('onBatch')
     this.#onBatch = callback
-    this.resume()
+    this.#flow()
   }
 
   consumeByIterator(): void {
     if (this.#consumer === 'iterator') throw new UsageError('the stream is iterated already; it has one iterator')
     this.#consume('iterator')
-    this.resume()
+    this.#flow()
   }
 
   /**
@@ -112,9 +115,7 @@ export class FrameReceiver {
 
   resume(): void {
     this.#paused = false
-    if (this.#over || this.#consumer === undefined) return
-    if (this.#inbox.empty || this.#consumer === 'iterator') this.#goOn()
-    else this.#drainSoon()
+    this.#flow()
   }
 
   next(): Promise<IteratorResult<Frame, undefined>> {
@@ -215,7 +216,7 @@ export class FrameReceiver {
     keepBytes(this.#table, received)
     while (this.#row < this.#table.length) {
       const frame = this.#takeRow()
-      if (this.#over) frame[Symbol.dispose]()
+      if (this.#over || this.#failure !== undefined) frame[Symbol.dispose]()
       else this.#inbox.push(frame)
     }
   }
@@ -229,12 +230,24 @@ export class FrameReceiver {
     }
     if (this.#inbox.bytes > this.#settings.highWaterMark) this.#holdBack()
     const calls = this.#consumer === 'frame event' || this.#consumer === 'onBatch'
-    if (calls && !this.#inbox.empty && !this.#paused) this.#drainSoon()
+    if (calls && !this.#inbox.empty && !this.#holds) this.#drainSoon()
   }
 
-  /** Frames must wait: behind others, or for `resume`. */
+  /** Nothing is handed on at present. */
+  get #holds(): boolean {
+    return this.#paused || this.#unheard
+  }
+
+  /** Frames must wait: behind others, for `resume`, or for somebody who listens. */
   get #queues(): boolean {
-    return this.#paused || !this.#inbox.empty || this.#over
+    return this.#holds || !this.#inbox.empty || this.#over
+  }
+
+  /** Hands on what waits, then receives on, if somebody consumes. */
+  #flow(): void {
+    if (this.#over || this.#holds || this.#consumer === undefined) return
+    if (this.#inbox.empty || this.#consumer === 'iterator') this.#goOn()
+    else this.#drainSoon()
   }
 
   #deliverFrame(frame: ReceivedFrame): void {
@@ -252,7 +265,8 @@ export class FrameReceiver {
       this.#batch.openFrame(frame)
       this.#callBack()
     } else if (!this.#hooks.onFrame(frame)) {
-      this.pause() // the last listener is gone; the next one resumes
+      this.#unheard = true
+      this.#socket.pause()
       this.#inbox.unshift(frame)
     }
   }
@@ -320,7 +334,7 @@ export class FrameReceiver {
       this.#settle()
       return
     }
-    if (this.#paused || this.#inbox.bytes > this.#settings.highWaterMark / 2) return
+    if (this.#holds || this.#inbox.bytes > this.#settings.highWaterMark / 2) return
     this.#heldBack = false
     this.#socket.resume()
   }
@@ -337,13 +351,13 @@ export class FrameReceiver {
   /** Hands on what waits in the inbox; an exception of whoever consumes only delays the rest. */
   #drain(): void {
     try {
-      while (!this.#paused && !this.#over) {
+      while (!this.#holds && !this.#over) {
         const frame = this.#inbox.shift()
         if (frame === undefined) break
         this.#handOver(frame)
       }
     } finally {
-      if (!this.#over && !this.#paused && !this.#inbox.empty) this.#drainSoon()
+      if (!this.#over && !this.#holds && !this.#inbox.empty) this.#drainSoon()
     }
     this.#goOn()
   }

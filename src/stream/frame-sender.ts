@@ -7,7 +7,9 @@
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { FrameEncoder, memfdFlag, type OutgoingPiece } from '../framing/index.js'
 import { surrender } from '../transport/descriptor.js'
-import { closeDescriptors, Descriptor, type UnixSocket } from '../transport/index.js'
+import { Descriptor, type UnixSocket } from '../transport/index.js'
+import { binding } from '../transport/native.js'
+import { plainGroup } from '../transport/send-queue.js'
 import { commitToSlab, largestInSlab, reserveInSlab, sendSlabCursor, slabBytes } from '../transport/send-slab.js'
 import { systemFailure } from '../transport/system-failure.js'
 import type { StreamSettings } from './options.js'
@@ -19,7 +21,10 @@ export interface SendOptions {
 
 export interface SenderHooks {
   onDrain(): void
-  onRefused(error: PillionError): void
+  /** A frame was dropped alone; `told`: somebody who waits for it knows. */
+  onRefused(error: PillionError, told: boolean): void
+  /** Nothing more can be sent: a frame is stuck half way. */
+  onStuck(error: PillionError): void
   /** This direction has been ended, properly. */
   onEnded(): void
 }
@@ -43,9 +48,10 @@ export class FrameSender {
   #ending: Promise<void> | undefined
   #done = false
   #failure: Error | undefined
+  #told = false
   /** The frame that `send` is sending, and what became of it meanwhile. */
-  #group = 0
-  #sendingGroup = -1
+  #group = plainGroup
+  #sendingGroup: number | undefined
   #refusal: PillionError | undefined
   #frames = 0
   #descriptors = 0
@@ -55,12 +61,18 @@ export class FrameSender {
     this.#socket = socket
     this.#settings = settings
     this.#hooks = hooks
-    this.#encoder = new FrameEncoder(settings.codec, settings.limits)
+    this.#encoder = new FrameEncoder(settings.codec, settings.limits, settings.connection)
+    socket.queue.limitSends(settings.codec.sending.maxBytesPerSend)
   }
 
   /** Everything is sent and this direction ended, or it has failed. */
   get done(): boolean {
     return this.#done || this.#failure !== undefined
+  }
+
+  /** Whoever sends or waits has been told of the failure. */
+  get told(): boolean {
+    return this.#told
   }
 
   get stats(): { frames: number; descriptors: number; refused: number } {
@@ -72,28 +84,30 @@ export class FrameSender {
     descriptors?: Iterable<Descriptor | number>,
     options?: SendOptions,
   ): boolean {
-    this.#checkOpen()
     if (
       descriptors === undefined &&
       payload instanceof Uint8Array &&
       payload.length < largestInSlab &&
       payload.length < this.#settings.memfdFrom
     ) {
+      this.#checkOpen()
       this.#sendSmall(payload)
     } else {
-      this.#sendAny(payload, descriptors === undefined ? [] : [...descriptors], options?.transfer === true)
+      const given = descriptors === undefined ? [] : listOf(descriptors)
+      this.#checkOpen() // after the iterable, which may be anybody's code
+      this.#sendAny(payload, given, options?.transfer === true)
     }
     return !this.#isOverMark()
   }
 
   drained(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#failure !== undefined) return this.#reject(this.#failure)
     if (!this.#overMark) return Promise.resolve()
     return wait(this.#drains, this.#settings.highWaterMark, signal)
   }
 
   flush(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#failure !== undefined) return this.#reject(this.#failure)
     const { queue } = this.#socket
     if (queue.empty) return Promise.resolve()
     return wait(this.#flushes, queue.queued, signal)
@@ -101,7 +115,7 @@ export class FrameSender {
 
   /** As `flush`, but a frame that is refused alone does not keep the direction from ending. */
   #emptied(): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#failure !== undefined) return this.#reject(this.#failure)
     const { queue } = this.#socket
     return queue.empty ? Promise.resolve() : wait(this.#ends, queue.queued, undefined)
   }
@@ -119,38 +133,55 @@ export class FrameSender {
 
   /** Bytes left the queue. */
   sent(): void {
-    this.#settle(this.#flushes)
-    this.#settle(this.#ends)
+    const { settled } = this.#socket.queue
+    settle(this.#flushes, settled)
+    settle(this.#ends, settled)
     if (!this.#overMark || this.#waiting() > this.#settings.highWaterMark) return
     this.#overMark = false
     for (const waiter of this.#drains.splice(0)) waiter.resolve()
-    this.#hooks.onDrain()
+    this.#tell(() => this.#hooks.onDrain())
   }
 
-  /** The socket dropped a frame alone. */
-  refused(group: number, error: PillionError): void {
+  /** The socket dropped a frame alone, behind the bytes that have gone. */
+  refused(group: number, error: PillionError, sent: number): void {
     if (group === this.#sendingGroup) {
       this.#refusal = error // `send` throws it
       return
     }
     this.#refused++
-    const told = this.#flushes.splice(0)
-    for (const waiter of told) waiter.reject(error)
-    this.sent()
-    if (told.length === 0) this.#hooks.onRefused(error)
+    settle(this.#flushes, sent)
+    const waiting = this.#flushes.splice(0)
+    for (const waiter of waiting) waiter.reject(error)
+    try {
+      this.sent()
+    } finally {
+      this.#tell(() => this.#hooks.onRefused(error, waiting.length > 0))
+    }
   }
 
-  /** Sending is over. True if somebody was waiting and has been told. */
-  fail(error: Error): boolean {
-    if (this.#failure !== undefined) return false
+  /** Sending is over. */
+  fail(error: Error): void {
+    if (this.#failure !== undefined) return
     this.#failure = error
-    const told = [...this.#flushes.splice(0), ...this.#ends.splice(0), ...this.#drains.splice(0)]
-    for (const waiter of told) waiter.reject(error)
-    return told.length > 0
+    const waiting = [...this.#flushes.splice(0), ...this.#ends.splice(0), ...this.#drains.splice(0)]
+    for (const waiter of waiting) waiter.reject(error)
+    if (waiting.length > 0) this.#told = true
+  }
+
+  #reject(failure: Error): Promise<never> {
+    this.#told = true
+    return Promise.reject(failure)
+  }
+
+  /** What comes up while `send` is at work is told once it has returned: a listener may call `send` itself. */
+  #tell(event: () => void): void {
+    if (this.#sendingGroup !== undefined) process.nextTick(() => this.#tell(event))
+    else if (this.#failure === undefined) event()
   }
 
   #checkOpen(): void {
     if (this.#failure !== undefined) {
+      this.#told = true
       throw new ClosedError(`the stream is closed: ${this.#failure.message}`, { cause: this.#failure })
     }
     if (this.#ending !== undefined) throw new ClosedError('this direction of the stream has been ended')
@@ -164,7 +195,7 @@ export class FrameSender {
     const at = sendSlabCursor()
     const end = encoder.writeSmall(slab, at, payload)
     commitToSlab(end)
-    this.#socket.queue.pushPlain(slab, at, end, ++this.#group)
+    this.#socket.queue.pushPlain(slab, at, end, plainGroup)
     this.#frames++
     this.#socket.requestFlush()
   }
@@ -181,6 +212,7 @@ export class FrameSender {
       return
     }
     const numbers = given.map(numberOf) // the last thing that can refuse: nothing has been touched so far
+    this.#checkSets(numbers)
     this.#queueFrame(payload, transfer ? takeOver(given) : numbers, transfer, 0)
   }
 
@@ -195,6 +227,7 @@ export class FrameSender {
     new DataView(inline.buffer).setBigUint64(0, BigInt(length), true)
     this.#encoder.check(inline, given.length + 1)
     const numbers = given.map(numberOf)
+    this.#checkSets(numbers)
     const content = payload instanceof Uint8Array ? payload : Buffer.concat(payload, length)
     using memfd = Descriptor.memfd(content, { name: 'pillion-payload' })
     const fds = transfer ? takeOver(given) : numbers
@@ -208,7 +241,7 @@ export class FrameSender {
     owned: boolean,
     flags: number,
   ): void {
-    const group = ++this.#group
+    const group = fds.length === 0 ? plainGroup : ++this.#group
     const copied = this.#encoder.copiedLength(payload, largestInSlab)
     const inSlab = copied <= slabBytes
     const memory = inSlab ? reserveInSlab(copied) : new Uint8Array(copied)
@@ -221,32 +254,51 @@ export class FrameSender {
       if (piece.startsSend || piece.endsSend) queue.push({ ...piece, owned, begins: i === 0, group })
       else queue.pushPlain(piece.bytes, piece.start, piece.end, group)
     }
+    if (fds.length === 0) this.#socket.requestFlush()
+    else this.#sendBearing(group, owned)
     this.#frames++
     this.#descriptors += fds.length
-    if (fds.length === 0 || owned) this.#socket.requestFlush()
-    else this.#sendBorrowed(group)
   }
 
-  /** Sends at once what it can, so that no duplicate is needed, and duplicates what has to wait. */
-  #sendBorrowed(group: number): void {
+  /** Sends borrowed descriptors at once if it can, so that no duplicates are needed, and duplicates what has to wait. */
+  #sendBearing(group: number, owned: boolean): void {
     const { queue } = this.#socket
-    this.#sendingGroup = group
+    // Those taken over may go later, with others of this tick: what becomes of them is always told by event.
+    this.#sendingGroup = owned ? plainGroup : group
     try {
-      this.#socket.flush()
+      if (owned) this.#socket.requestFlush()
+      else this.#socket.flush()
     } finally {
-      this.#sendingGroup = -1
+      this.#sendingGroup = undefined
     }
-    let error = this.#refusal
+    const refusal = this.#refusal
     this.#refusal = undefined
-    if (error === undefined && !queue.empty) {
-      const duplicated = queue.own(group)
-      if (duplicated < 0) {
-        queue.dropTail(group)
-        error = systemFailure(duplicated, 'fcntl', undefined, 'a descriptor could not be duplicated for the queue')
-      }
+    if (refusal !== undefined) throw refusal
+    if (!owned && !queue.empty) this.#own(group)
+  }
+
+  /** One that is not open fails the frame alone; in a later set it would be found when the first one has gone. */
+  #checkSets(numbers: readonly number[]): void {
+    if (numbers.length <= this.#settings.codec.sending.maxDescriptorsPerSend) return
+    for (const fd of numbers) {
+      const kind = binding.descriptorKind(fd)
+      if (typeof kind === 'number') throw systemFailure(kind, 'fstat', `fd ${fd}`)
     }
-    if (error === undefined) return
-    this.#refused++
+  }
+
+  /** Duplicates what the last frame has borrowed and not sent yet. */
+  #own(group: number): void {
+    const { queue } = this.#socket
+    const duplicated = queue.own(group)
+    if (duplicated >= 0) return
+    const error = systemFailure(
+      duplicated,
+      'fcntl',
+      undefined,
+      'a descriptor could not be duplicated for the queue; with `transfer` none has to be',
+    )
+    // Half a frame cannot be called back: of several sets the first may have gone.
+    if (!queue.takeBack(group)) this.#hooks.onStuck(error)
     throw error
   }
 
@@ -259,11 +311,11 @@ export class FrameSender {
     if (this.#waiting() > this.#settings.highWaterMark) this.#overMark = true
     return this.#overMark
   }
+}
 
-  #settle(waiters: Waiter[]): void {
-    const { settled } = this.#socket.queue
-    while (waiters.length > 0 && (waiters[0] as Waiter).until <= settled) waiters.shift()?.resolve()
-  }
+function listOf(descriptors: Iterable<Descriptor | number>): (Descriptor | number)[] {
+  if (typeof descriptors?.[Symbol.iterator] === 'function') return [...descriptors]
+  throw new UsageError('descriptors are given as an iterable of them: an array, as a rule')
 }
 
 function numberOf(descriptor: Descriptor | number): number {
@@ -272,18 +324,23 @@ function numberOf(descriptor: Descriptor | number): number {
   throw new UsageError(`a descriptor is a Descriptor or a number from 0 on, not ${String(descriptor)}`)
 }
 
-/** The numbers, owned by the ledger from now on; if one cannot be taken over, those before it are closed. */
+/** The numbers, owned by the ledger from now on. When this throws, all of them are the caller's still. */
 function takeOver(given: readonly (Descriptor | number)[]): number[] {
-  const fds: number[] = []
+  if (new Set(given).size < given.length) {
+    throw new UsageError('a descriptor is in the list twice, and can be taken over once')
+  }
+  const made: Descriptor[] = []
   try {
-    for (const descriptor of given) {
-      fds.push(surrender(descriptor instanceof Descriptor ? descriptor : Descriptor.own(descriptor)))
-    }
+    for (const number of given) if (typeof number === 'number') made.push(Descriptor.own(number))
   } catch (error) {
-    closeDescriptors(fds)
+    for (const owner of made) owner.take()
     throw error
   }
-  return fds
+  return given.map((descriptor) => surrender(descriptor instanceof Descriptor ? descriptor : made.shift()!))
+}
+
+function settle(waiters: Waiter[], settled: number): void {
+  while (waiters.length > 0 && (waiters[0] as Waiter).until <= settled) waiters.shift()?.resolve()
 }
 
 function wait(waiters: Waiter[], until: number, signal: AbortSignal | undefined): Promise<void> {

@@ -7,6 +7,7 @@ import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EventEmitter } from 'eventemitter3'
 import { ClosedError, type PillionError } from '../errors.js'
 import { type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
+import { warnOnce } from '../transport/warn-once.js'
 import type { Frame } from './frame.js'
 import type { FrameBatch } from './frame-batch.js'
 import { FrameReceiver } from './frame-receiver.js'
@@ -38,7 +39,7 @@ export interface StreamStats {
     readonly pauses: number
   }
   readonly sent: DirectionStats & {
-    /** Frames dropped alone (`refused`). */
+    /** Frames that `send` took and that were dropped alone later (`refused`). */
     readonly refused: number
   }
   /** Times that either direction waited for the machine (`pressure`). */
@@ -100,18 +101,20 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
         onEnd: () => this.#receiver.end(),
         onReceiveError: (error) => this.#receiver.fail(error),
         onSendError: (error) => this.#failedToSend(error),
-        onRefused: (group, error) => this.#sender.refused(group, error),
+        onRefused: (group, error, sent) => this.#sender.refused(group, error, sent),
         onSent: () => this.#sender.sent(),
         onPressure: (pressure) => {
           this.#pressures++
-          this.emit('pressure', pressure)
+          // Not from within `send`: a listener may call it.
+          process.nextTick(() => this.#state !== 'closed' && this.emit('pressure', pressure))
         },
       },
       options,
     )
     this.#sender = new FrameSender(this.#socket, settings, {
       onDrain: () => void this.emit('drain'),
-      onRefused: (error) => this.#refused(error),
+      onRefused: (error, told) => this.#refused(error, told),
+      onStuck: (error) => this.destroy(error),
       onEnded: () => {
         this.#receiver.awaitEnd()
         this.#directionDone()
@@ -137,7 +140,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
    * False: more is queued than the high-water mark; wait for `drained`. Throws at once on what can never be sent:
    * FrameTooLargeError, TooManyDescriptorsError, ClosedError (ended, destroyed, or a closed Descriptor), UsageError,
    * SystemError EBADF (a number that is not open) or EMFILE (no room for a duplicate), PermissionError (the peer refuses
-   * descriptors).
+   * descriptors). What is found out only once the frame has been queued, or taken over, is told by `refused`.
    */
   send(
     payload: Uint8Array | readonly Uint8Array[],
@@ -306,8 +309,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   /** All that was received has been consumed, and nothing more comes. */
   #receivedAll(error: Error | undefined): void {
     if (error === undefined) {
-      super.emit('end')
-      this.#directionDone()
+      try {
+        super.emit('end')
+      } finally {
+        this.#directionDone()
+      }
     } else {
       this.#finish(error)
     }
@@ -324,8 +330,13 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     if (this.#state === 'open' && this.#receiver.done && this.#sender.done) this.#finish(this.#error)
   }
 
-  #refused(error: PillionError): void {
-    if (!this.emit('refused', error)) warnUnobserved(error, 'a frame was refused')
+  #refused(error: PillionError, told: boolean): void {
+    if (this.emit('refused', error) || told) return
+    warnOnce(
+      'PILLION_REFUSED_FRAME',
+      `a frame was dropped and nobody listens: ${error.message}`,
+      "Listen to 'refused', or await flush().",
+    )
   }
 
   #finish(error: Error | undefined): void {
@@ -334,35 +345,29 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#socket.close()
     this.#receiver.discard(error)
-    const told = this.#sender.fail(error ?? new ClosedError('the stream was destroyed'))
+    this.#sender.fail(error ?? new ClosedError('the stream was destroyed'))
     this.#settle()
     try {
-      const heard = error !== undefined && this.emit('error', error)
-      if (error !== undefined && !heard && !told && this.#closed === undefined && !this.#receiver.isIterated) {
-        warnUnobserved(error, 'a stream ended abnormally')
-      }
+      if (error !== undefined && !this.emit('error', error)) process.nextTick(() => this.#warnUnlessObserved(error))
     } finally {
       this.emit('close')
     }
+  }
+
+  /** Behind the code that is running, which may be about to look: it is inside `send`, or has just made the stream. */
+  #warnUnlessObserved(error: Error): void {
+    if (this.#closed !== undefined || this.#sender.told || this.#receiver.isIterated) return
+    warnOnce(
+      'PILLION_UNOBSERVED_ERROR',
+      `a stream ended abnormally and nobody listens: ${error.message}`,
+      "Listen to 'error', await `closed`, or iterate.",
+    )
   }
 
   #settle(): void {
     if (this.#error === undefined) this.#settleClosed?.resolve()
     else this.#settleClosed?.reject(this.#error)
   }
-}
-
-let warned = false
-
-/** A hostile peer must be able neither to end the process nor to fill its log: one warning. */
-function warnUnobserved(error: Error, what: string): void {
-  if (warned) return
-  warned = true
-  process.emitWarning(`${what} and nobody listens: ${error.message}`, {
-    type: 'PillionWarning',
-    code: 'PILLION_UNOBSERVED_ERROR',
-    detail: "Listen to 'error', await `closed`, or iterate. Further ones in this process are not reported.",
-  })
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

@@ -23,7 +23,7 @@ export class Inbox {
     return this.#head === this.#frames.length
   }
 
-  /** Bytes of payload that wait, and something for each frame, so that many empty ones count as well. */
+  /** Bytes of payload that wait, and something for each frame and each descriptor: they cost memory and places too. */
   get bytes(): number {
     return this.#bytes
   }
@@ -87,6 +87,7 @@ export class Inbox {
   }
 }
 
+/** What a waiting frame costs, for the mark: a place in the descriptor table is worth more than a byte. */
 function weight(frame: ReceivedFrame): number {
-  return frame.size + 64
+  return frame.size + 64 + frame.descriptors.length * 1024
 }

@@ -9,7 +9,12 @@ export {
   type Address,
   Descriptor,
   type DescriptorKind,
+  type InheritedDescriptor,
+  inheritedDescriptors,
   type MemfdOptions,
+  type Notification,
+  type NotifyOptions,
+  notify,
   Peer,
   type Pressure,
 } from '../transport/index.js'

@@ -27,7 +27,10 @@ export async function connect(address: Address, options: ConnectOptions = {}): P
   return FrameStream.over(fd, options)
 }
 
-/** Two streams connected to each other (socketpair). Hand one end to a child process, or use both here. */
+/**
+ * Two streams connected to each other (socketpair), both in this process. To hand an end to a child process, make the
+ * pair by `pairUnix` of pillion/transport: the child `adopt`s the descriptor that it inherits.
+ */
 export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
   streamSettings(options)
   const [a, b] = pairUnix()
@@ -36,7 +39,8 @@ export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
 
 /**
  * A stream over a connected Unix stream socket: inherited, received, or made by another library. The stream owns it from
- * now on. Throws UsageError when it is none, SystemError when it is not open; it is then still the caller's.
+ * now on. Throws UsageError when it is a socket of another kind or in another state, SystemError when it is no socket
+ * (ENOTSOCK) or not open (EBADF); it is then still the caller's.
  *
  * O_NONBLOCK is set on the open file, and so for everybody who shares it (docs/kernel.md fact 14).
  */

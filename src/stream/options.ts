@@ -2,20 +2,20 @@
  * What can be chosen for a stream, checked once, with the defaults filled in.
  */
 import { UsageError } from '../errors.js'
-import { type Codec, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
+import { type Codec, type CodecConnection, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
 import type { UnixSocketOptions } from '../transport/index.js'
 import { socketSettings } from '../transport/socket-options.js'
 
 export interface StreamOptions extends UnixSocketOptions {
   /** The wire format; both ends use the same. Default `pillion()`. */
   readonly codec?: Codec
-  /** Largest payload in bytes, sent or received. Default 16 MiB. */
+  /** Largest payload in bytes, sent or received. Default: what the codec says, 16 MiB for most. */
   readonly maxPayload?: number
-  /** Most descriptors of a frame, sent or received: up to 1,024. Default 253. */
+  /** Most descriptors of a frame, sent or received: up to 1,024. Default: what the codec says, 253 for most. */
   readonly maxDescriptors?: number
   /**
    * Bytes above which `send` returns false, and above which received frames that nobody has consumed yet stop the
-   * receiving. Default 256 KiB.
+   * receiving; there, each descriptor that waits counts as 1 KiB. Default 256 KiB.
    */
   readonly highWaterMark?: number
   /**
@@ -30,6 +30,8 @@ export interface StreamOptions extends UnixSocketOptions {
 export interface StreamSettings {
   readonly codec: Codec
   readonly limits: FrameLimits
+  /** One for both directions, which may share state. */
+  readonly connection: CodecConnection
   readonly highWaterMark: number
   readonly memfdFrom: number
   /** Payloads may travel in a sealed memfd, either way. */
@@ -48,9 +50,7 @@ export function streamSettings(options: StreamOptions): StreamSettings {
   }
   const memfdFrom = options.memfdFrom ?? Number.POSITIVE_INFINITY
   if (!(memfdFrom >= 1)) throw new UsageError(`memfdFrom is a number of bytes from 1 on, not ${String(memfdFrom)}`)
-  const limits = frameLimits({
-    ...(options.maxPayload === undefined ? {} : { maxPayload: options.maxPayload }),
-    ...(options.maxDescriptors === undefined ? {} : { maxDescriptors: options.maxDescriptors }),
-  })
-  return { codec, limits, highWaterMark, memfdFrom, sealable: codec === pillion() }
+  const limits = frameLimits(options, codec)
+  const connection = codec.connection(limits)
+  return { codec, limits, connection, highWaterMark, memfdFrom, sealable: codec === pillion() }
 }

@@ -6,7 +6,15 @@
  */
 import { EventEmitter } from 'eventemitter3'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
-import { type AcceptPressure, type Address, Listener, type ListenerOptions, type Peer } from '../transport/index.js'
+import {
+  type AcceptPressure,
+  type Address,
+  formatAddress,
+  Listener,
+  type ListenerOptions,
+  type Peer,
+} from '../transport/index.js'
+import { warnOfAuthorize } from '../transport/listener.js'
 import { FrameStream } from './frame-stream.js'
 import { type StreamOptions, streamSettings } from './options.js'
 
@@ -35,11 +43,20 @@ export async function listen(address: Address, options: ListenOptions = {}): Pro
   return new Server(await Listener.listen(address, options), options)
 }
 
+interface Taker {
+  resolve(result: IteratorResult<FrameStream, undefined>): void
+  reject(error: Error): void
+}
+
+const finished: IteratorReturnResult<undefined> = { value: undefined, done: true }
+
 export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<FrameStream>, AsyncDisposable {
   readonly #listener: Listener
   readonly #options: StreamOptions
   readonly #waiting: FrameStream[] = []
-  readonly #takers: ((result: IteratorResult<FrameStream>) => void)[] = []
+  readonly #takers: Taker[] = []
+  /** What ended it, until whoever iterates has been told. */
+  #failure: PillionError | undefined
   #consumer: 'connection' | 'iterator' | undefined
   readonly #onAbort = (): void => void this.close()
   readonly #signal: AbortSignal | undefined
@@ -92,16 +109,15 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   }
 
   /** The connections, one at a time as they are asked for. Leaving the loop closes the server. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<FrameStream> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<FrameStream, undefined> {
     this.#consume('iterator')
-    const finished = { value: undefined, done: true } as const
-    const iterator: AsyncIterableIterator<FrameStream> = {
+    const iterator: AsyncIterableIterator<FrameStream, undefined> = {
       next: () => {
         const stream = this.#waiting.shift()
         if (stream !== undefined) return Promise.resolve({ value: stream, done: false })
-        if (this.closed) return Promise.resolve(finished)
+        if (this.closed) return this.#afterEnd()
         this.#listener.resume()
-        return new Promise((resolve) => this.#takers.push(resolve))
+        return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }))
       },
       return: async () => {
         await this.close()
@@ -139,6 +155,12 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     return this.close()
   }
 
+  #afterEnd(): Promise<IteratorResult<FrameStream, undefined>> {
+    const failure = this.#failure
+    this.#failure = undefined
+    return failure === undefined ? Promise.resolve(finished) : Promise.reject(failure)
+  }
+
   #consume(consumer: 'connection' | 'iterator'): void {
     if (this.closed) throw new ClosedError('the server is closed')
     if (this.#consumer === consumer && consumer === 'connection') return
@@ -149,10 +171,14 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     this.#listener.accept({
       onConnection: (fd) => this.#deliver(fd),
       onPressure: (pressure) => void this.emit('pressure', pressure),
-      onRefused: (peer, error) => void this.emit('refused', peer, error),
+      onRefused: (peer, error) => {
+        if (!this.emit('refused', peer, error) && error !== undefined) {
+          warnOfAuthorize(error, formatAddress(this.address))
+        }
+      },
       onError: (error) => {
         this.emit('error', error)
-        this.#ended()
+        this.#ended(error)
       },
     })
     if (consumer === 'iterator') this.#listener.pause()
@@ -163,7 +189,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     if (this.#consumer === 'iterator') {
       const taker = this.#takers.shift()
       if (taker === undefined) this.#waiting.push(stream)
-      else taker({ value: stream, done: false })
+      else taker.resolve({ value: stream, done: false })
       // One that was accepted with others in the same turn waits; the rest stays in the backlog.
       if (this.#takers.length === 0) this.#listener.pause()
     } else if (!this.emit('connection', stream)) {
@@ -171,9 +197,14 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     }
   }
 
-  #ended(): void {
+  /** With an error, whoever iterates is told of it, once. */
+  #ended(error?: PillionError): void {
     for (const stream of this.#waiting.splice(0)) stream.destroy()
-    for (const taker of this.#takers.splice(0)) taker({ value: undefined, done: true })
+    const [first, ...others] = this.#takers.splice(0)
+    if (error === undefined || first === undefined) this.#failure = error
+    if (error === undefined) first?.resolve(finished)
+    else first?.reject(error)
+    for (const taker of others) taker.resolve(finished)
     this.emit('close')
   }
 }

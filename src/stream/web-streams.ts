@@ -16,14 +16,17 @@ export interface OutgoingFrame {
 /** Frames one by one, none ahead of what is asked for; cancelling destroys the stream. */
 export function readableOf(stream: FrameStream): ReadableStream<Frame> {
   const frames = stream[Symbol.asyncIterator]()
+  let cancelled = false
   return new ReadableStream<Frame>(
     {
       async pull(controller) {
         const next = await frames.next()
-        if (next.done === true) controller.close()
+        if (cancelled) next.value?.[Symbol.dispose]()
+        else if (next.done === true) controller.close()
         else controller.enqueue(next.value)
       },
       cancel(reason) {
+        cancelled = true // a frame may be on its way to a reader that takes it no more
         stream.destroy(reason instanceof Error ? reason : undefined)
       },
     },

@@ -16,7 +16,15 @@ function packageRoot(): string {
   // dist is CommonJS, where `import.meta` is no syntax: the build puts undefined for `import.meta.url`.
   const here = typeof __dirname === 'string' ? __dirname : dirname(fileURLToPath(import.meta.url))
   for (let folder = here; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json'))) return folder
+    if (isThere(join(folder, 'package.json'))) return folder
     if (dirname(folder) === folder) throw new Error(`no package.json above ${here}: pillion cannot find its addon`)
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return existsSync(path)
+  } catch {
+    return false // Node's permission model throws for a path that it does not let one look at
   }
 }

@@ -9,6 +9,7 @@ import { ClosedError, UsageError } from '../errors.js'
 import { binding } from './native.js'
 import { type DescriptorKind, Errno, Seal } from './system-calls.js'
 import { succeeded } from './system-failure.js'
+import { warnOnce } from './warn-once.js'
 
 export type { DescriptorKind } from './system-calls.js'
 
@@ -150,15 +151,12 @@ export function surrender(descriptor: Descriptor): number {
 const forgotten = new FinalizationRegistry<number>((fd) => {
   const kind = binding.descriptorKind(fd)
   binding.closeFd(fd)
-  if (!binding.claimForgottenWarning()) return
-  process.emitWarning(`Descriptor ${fd} (${kind}) was forgotten; the garbage collector had to close it`, {
-    type: 'PillionWarning',
-    code: 'PILLION_FORGOTTEN_DESCRIPTOR',
-    detail:
-      'Close every Descriptor: close(), `using`, or take() and close the number; dispose of frames whose descriptors ' +
-      'you do not want. Until the collector runs, each one holds a place in the descriptor table. ' +
-      'Further ones in this process are closed without a warning.',
-  })
+  warnOnce(
+    'PILLION_FORGOTTEN_DESCRIPTOR',
+    `Descriptor ${fd} (${kind}) was forgotten; the garbage collector had to close it`,
+    'Close every Descriptor: close(), `using`, or take() and close the number; dispose of frames whose descriptors ' +
+      'you do not want. Until the collector runs, each one holds a place in the descriptor table.',
+  )
 })
 
 function checkNumber(fd: number): void {

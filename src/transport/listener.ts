@@ -14,6 +14,7 @@ import { Peer, type PeerSource } from './peer.js'
 import { SocketFile } from './socket-file.js'
 import { Errno } from './system-calls.js'
 import { succeeded, systemFailure } from './system-failure.js'
+import { warnOnce } from './warn-once.js'
 
 export interface ListenerOptions {
   /**
@@ -75,7 +76,6 @@ export class Listener implements Disposable {
   #paused = false
   #ref = true
   #refused = 0
-  #warned = false
   #retryIn = FIRST_RETRY
   #retry: NodeJS.Timeout | undefined
 
@@ -204,16 +204,9 @@ export class Listener implements Disposable {
       failure = error
     }
     this.#refused++
-    if (failure !== undefined && this.#handlers?.onRefused === undefined) this.#warn(failure)
+    if (failure !== undefined && this.#handlers?.onRefused === undefined) warnOfAuthorize(failure, this.#text)
     if (peer !== undefined) this.#handlers?.onRefused?.(peer, failure)
     return false
-  }
-
-  /** Once: a peer that makes it fail can come again as often as it likes. */
-  #warn(failure: unknown): void {
-    if (this.#warned) return
-    this.#warned = true
-    process.emitWarning(`authorize of the listener at ${this.#text} failed: ${inspect(failure)}`, 'PillionWarning')
   }
 
   #backOff(errno: number): void {
@@ -305,4 +298,13 @@ function checkInteger(name: string, value: number, most: number): void {
   if (!Number.isInteger(value) || value < 0 || value > most) {
     throw new UsageError(`${name} is an integer from 0 to ${most}, not ${inspect(value)}`)
   }
+}
+
+/** `authorize` threw and nobody was there to be told; the peer was refused. */
+export function warnOfAuthorize(failure: unknown, address: string): void {
+  warnOnce(
+    'PILLION_AUTHORIZE_FAILED',
+    `authorize of the listener at ${address} failed: ${inspect(failure)}`,
+    "The peer was refused. Listen to 'refused', or let authorize return false.",
+  )
 }

@@ -21,8 +21,8 @@ export const Control = {
   receiveCalls: 9,
 } as const
 
-/** What `control[Control.status]` says besides a negative errno. */
-export const Status = { more: 0, endOfFile: 1, pressure: 2 } as const
+/** What `control[Control.status]` says besides a negative errno; native/environment.h explains it. */
+export const Status = { more: 0, endOfFile: 1, pressure: 2, noRoom: 3, bytesGone: 4 } as const
 
 export const Events = { none: 0, readable: 1, writable: 2 } as const
 

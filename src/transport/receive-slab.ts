@@ -4,6 +4,7 @@
  * A wake-up's bytes lie in the slab while they are being handed over. Whoever wants them to stay says so (`keep`), and
  * that part of the slab is never written again; nobody does, and the same warm memory serves the next wake-up.
  */
+import { markAsUntransferable } from 'node:worker_threads'
 import { binding, Control } from './native.js'
 
 const slabBytes = 256 * 1024
@@ -26,7 +27,10 @@ export function keepReceived(end: number): void {
 
 export function renewReceiveSlab(): void {
   // Not zeroed: only what the kernel has written is ever shown.
-  current = new Uint8Array(Buffer.allocUnsafeSlow(slabBytes).buffer)
+  const slab = new Uint8Array(Buffer.allocUnsafeSlow(slabBytes).buffer)
+  // Many frames lie in it, of several sockets: whoever posts one to a worker must not take the others away.
+  markAsUntransferable(slab.buffer)
+  current = slab
   binding.control[Control.slabCursor] = 0
   binding.setSlab(current)
 }

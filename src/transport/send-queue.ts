@@ -22,8 +22,12 @@ export interface SpecialPiece {
   readonly endsSend: boolean
   /** The first piece of its group. */
   readonly begins: boolean
+  /** Not `plainGroup`, where there are descriptors. */
   readonly group: number
 }
+
+/** What bears no descriptors is never dropped alone, and need not be told apart. */
+export const plainGroup = 0
 
 /** A layout for one system call: `messages` rows in the plan, whose pieces lie in `chunks`. */
 export interface Layout {
@@ -37,6 +41,8 @@ type Piece = { -readonly [K in keyof SpecialPiece]: SpecialPiece[K] }
 const mostMessages = 64
 const mostPieces = 256
 const mostControlBytes = 4096
+/** A reader as fast as the kernel's copying would let one call take any number of bytes. */
+const mostBytes = 1024 * 1024
 const noFds: readonly number[] = []
 
 export class SendQueue {
@@ -44,6 +50,7 @@ export class SendQueue {
   #head = 0
   #queued = 0
   #settled = 0
+  #mostBytes = Number.POSITIVE_INFINITY
   readonly #layout: Layout = { messages: 0, chunks: [] }
 
   /** Bytes ever queued. */
@@ -60,12 +67,18 @@ export class SendQueue {
     return this.#head === this.#pieces.length
   }
 
-  /** Plain bytes; they join the last piece where they lie right behind it. */
+  /** No sendmsg takes more bytes from now on; no piece may have more. */
+  limitSends(bytes: number): void {
+    this.#mostBytes = bytes
+  }
+
+  /** Plain bytes; they join the last piece where they are of its group and lie right behind it. */
   pushPlain(bytes: Uint8Array, start: number, end: number, group: number): void {
     if (start === end) return
     this.#queued += end - start
     const last = this.#pieces[this.#pieces.length - 1]
-    if (last !== undefined && last.bytes === bytes && last.end === start && last.fds === noFds && !last.endsSend) {
+    const joined = last !== undefined && last.bytes === bytes && last.end === start && joins(last, group)
+    if (joined && end - last.start <= this.#mostBytes) {
       last.end = end
       return
     }
@@ -111,8 +124,9 @@ export class SendQueue {
     let at = 0
     let pieces = 0
     let control = 0
+    let room = mostBytes
     let i = this.#head
-    while (i < this.#pieces.length && layout.messages < mostMessages && pieces < mostPieces) {
+    while (i < this.#pieces.length && layout.messages < mostMessages && pieces < mostPieces && room > 0) {
       const first = this.#pieces[i] as Piece
       const row = at
       const firstPiece = pieces
@@ -120,17 +134,21 @@ export class SendQueue {
       if (control > mostControlBytes) break
       at += 3
       let piece = first
+      let bytes = 0
       do {
         if (chunks[chunks.length - 1] !== piece.bytes) chunks.push(piece.bytes)
         plan[at] = chunks.length - 1
         plan[at + 1] = piece.start
-        plan[at + 2] = piece.end - piece.start
+        const length = Math.min(piece.end - piece.start, room)
+        plan[at + 2] = length
+        room -= length
         at += 3
+        bytes += piece.end - piece.start
         pieces++
         i++
-        if (piece.endsSend || i === this.#pieces.length || pieces === mostPieces) break
+        if (piece.endsSend || i === this.#pieces.length || pieces === mostPieces || room === 0) break
         piece = this.#pieces[i] as Piece
-      } while (!piece.startsSend)
+      } while (!piece.startsSend && bytes + piece.end - piece.start <= this.#mostBytes)
       plan[row] = pieces - firstPiece
       plan[row + 1] = first.fds.length
       plan[row + 2] = first.owned ? 1 : 0
@@ -175,15 +193,23 @@ export class SendQueue {
     return group
   }
 
-  /** Takes back what was queued last, as far as it is of `group`. */
-  dropTail(group: number): void {
-    while (this.#head < this.#pieces.length) {
+  /**
+   * Takes back the group that was queued last, as if it had never been: nobody waits for it yet. False when a part of
+   * it has gone; then nothing is done.
+   */
+  takeBack(group: number): boolean {
+    let first = this.#pieces.length
+    while (first > this.#head && (this.#pieces[first - 1] as Piece).group === group) first--
+    const begin = this.#pieces[first]
+    if (begin === undefined || !begin.begins || begin.fds === noFds) return false
+    while (this.#pieces.length > first) {
       const piece = this.#pieces[this.#pieces.length - 1] as Piece
-      if (piece.group !== group) break
       this.#pieces.pop()
-      this.#settle(piece)
+      this.#queued -= piece.end - piece.start
+      this.#release(piece)
     }
     this.#compact()
+    return true
   }
 
   clear(): void {
@@ -193,12 +219,12 @@ export class SendQueue {
 
   #dropPiece(): void {
     const piece = this.#pieces[this.#head++] as Piece
-    this.#settle(piece)
+    this.#settled += piece.end - piece.start
+    this.#release(piece)
   }
 
-  #settle(piece: Piece): void {
+  #release(piece: Piece): void {
     if (piece.owned) closeAll(piece.fds)
-    this.#settled += piece.end - piece.start
     releaseFromSlab(piece.bytes, piece.end - piece.start)
   }
 
@@ -212,6 +238,11 @@ export class SendQueue {
       this.#head = 0
     }
   }
+}
+
+/** Bytes of a group that may be dropped must not take others with them. */
+function joins(last: Piece, group: number): boolean {
+  return last.fds === noFds && last.group === group && !last.endsSend
 }
 
 function plainPiece(bytes: Uint8Array, start: number, end: number, group: number): Piece {

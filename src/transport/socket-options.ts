@@ -52,7 +52,8 @@ export function socketSettings(options: UnixSocketOptions): SocketSettings {
     edge: readiness === 'edge',
     busyPoll: checkNumber('busyPoll', options.busyPoll ?? 0),
     acceptDescriptors,
-    headroom: checkNumber('descriptorHeadroom', options.descriptorHeadroom ?? fullSet),
+    // Where none is accepted, none needs room.
+    headroom: acceptDescriptors ? checkNumber('descriptorHeadroom', options.descriptorHeadroom ?? fullSet) : 0,
     pressureTimeout: checkNumber('pressureTimeout', options.pressureTimeout ?? defaultPressureTimeout),
     sendBuffer: sendBuffer === undefined ? undefined : checkNumber('sendBuffer', sendBuffer),
   }

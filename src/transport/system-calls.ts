@@ -42,7 +42,7 @@ export interface SystemCalls {
   dup(fd: number): number
   ledgerCount(): number
   /** True for the first who asks in this process, worker threads included. */
-  claimForgottenWarning(): boolean
+  claimWarning(kind: number): boolean
 
   descriptorKind(fd: number): DescriptorKind | number
   /** Owned, closed on exec, its offset at 0. A number makes it that many zero bytes. */
@@ -69,6 +69,9 @@ export interface SystemCalls {
   /** Whether nothing can come any more: a listening socket that was shut down says -EAGAIN for ever. */
   isShutDown(fd: number): boolean
   socketState(fd: number): SocketState | number
+
+  /** To whoever is bound there, without a connection. -EAGAIN: their queue is full. Up to 253 descriptors. */
+  sendDatagram(address: Uint8Array, bytes: Uint8Array, fds: readonly number[]): number
 
   peerCredentials(fd: number): PeerCredentials | number
   peerGroups(fd: number): readonly number[] | number

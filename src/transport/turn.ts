@@ -12,9 +12,14 @@ let handingOver = false
 let scheduled = false
 let due: Flushable[] = []
 
-/** Changes with every wake-up and every gathered flush: a write in a turn of its own may go out at once. */
+/** Changes with every wake-up and every tick in which something was sent: the first write of a turn goes out at once. */
 export function currentTurn(): number {
   return turn
+}
+
+/** A socket has sent at once: the rest of this tick is the same turn, and what comes after it is not. */
+export function sentAtOnce(): void {
+  endTickSoon()
 }
 
 /** True while a wake-up is being handed over: `flushSoon` is then not later than needed. */
@@ -25,9 +30,7 @@ export function isHandingOver(): boolean {
 /** Flushes at the end of the wake-up being handed over, or of this tick. Tell it once a flush. */
 export function flushSoon(socket: Flushable): void {
   due.push(socket)
-  if (handingOver || scheduled) return
-  scheduled = true
-  process.nextTick(endTick)
+  if (!handingOver) endTickSoon()
 }
 
 /** Runs what hands a wake-up over; what it sends goes out afterwards, also when it throws. */
@@ -42,16 +45,25 @@ export function handOver(deliver: () => void): void {
   }
 }
 
+function endTickSoon(): void {
+  if (scheduled) return
+  scheduled = true
+  process.nextTick(endTick)
+}
+
 function endTick(): void {
   scheduled = false
   turn++
   flushDue()
 }
 
+/** A flush may throw, since it tells listeners: it must not keep the other sockets from theirs. */
 function flushDue(): void {
-  while (due.length > 0) {
-    const flushing = due
-    due = []
-    for (const socket of flushing) socket.flush()
+  let flushed = 0
+  try {
+    while (flushed < due.length) (due[flushed++] as Flushable).flush()
+  } finally {
+    due = due.slice(flushed)
+    if (due.length > 0) endTickSoon()
   }
 }

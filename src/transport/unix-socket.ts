@@ -14,7 +14,7 @@ import type { DescriptorSet, Received } from './received.js'
 import { SendQueue } from './send-queue.js'
 import { applyToSocket, type SocketSettings, socketSettings, type UnixSocketOptions } from './socket-options.js'
 import { Errno } from './system-calls.js'
-import { currentTurn, flushSoon, handOver, isHandingOver } from './turn.js'
+import { currentTurn, flushSoon, handOver, isHandingOver, sentAtOnce } from './turn.js'
 
 /** Why a socket waits: the descriptor table is full, too many descriptors are in flight, or memory is short. */
 export interface Pressure {
@@ -35,18 +35,18 @@ export interface SocketHandlers {
    */
   onReceived(received: Received): number
   /** Follows onReceived: the time to hand on what it took in. What this throws disturbs nothing here. */
-  onDeliver(received: Received): void
+  onDeliver?(received: Received): void
   /** The peer has ended its direction. Everything it sent has been handed over. */
   onEnd(): void
   /** Receiving failed for good (after all that arrived was handed over). The socket is still open: close it. */
   onReceiveError(error: PillionError): void
   /** Sending failed for good; the queue has been dropped. */
   onSendError(error: PillionError): void
-  /** A group was dropped before any of its bytes went; the stream goes on. */
-  onRefused(group: number, error: PillionError): void
+  /** A group was dropped before any of its bytes went; the stream goes on. What was queued up to `sent` has gone. */
+  onRefused(group: number, error: PillionError, sent: number): void
   /** Bytes left the queue. */
-  onSent(): void
-  onPressure(pressure: Pressure): void
+  onSent?(): void
+  onPressure?(pressure: Pressure): void
 }
 
 /** Counters since the socket was made. */
@@ -62,6 +62,8 @@ export interface SocketStats {
 
 /** Gathering more than this before a system call gains nothing. */
 const gatherBytes = 64 * 1024
+/** Bytes of one flush, after which the loop's other work has its turn: a fast reader could take them for ever. */
+const flushBudget = 1024 * 1024
 
 export class UnixSocket {
   readonly #native: NativeSocket
@@ -108,11 +110,11 @@ export class UnixSocket {
     try {
       this.#settings = socketSettings(options)
       applyToSocket(fd, this.#settings)
+      if (receiveSlab().length === 0) renewReceiveSlab()
     } catch (error) {
       binding.closeFd(fd)
       throw error
     }
-    if (receiveSlab().length === 0) renewReceiveSlab()
     this.#native = new binding.Socket(fd, this.#settings.edge, this.#onReadable, this.#onWritable)
     this.#takeRisk(false)
   }
@@ -143,11 +145,16 @@ export class UnixSocket {
     return this.#writeBlocked || this.#sendWait?.pending === true
   }
 
-  /** Starts or goes on receiving. */
+  /** Starts or goes on receiving. Throws SystemError when the socket cannot be watched (ENOMEM, EMFILE, ENOSPC). */
   resume(): void {
     if (this.closed || this.#reading) return
     this.#reading = true
-    this.#watch()
+    try {
+      this.#watch()
+    } catch (error) {
+      this.#reading = false
+      throw error
+    }
   }
 
   /** Stops receiving after the call that is being made: the kernel's buffer then fills, and the peer's writes wait. */
@@ -165,13 +172,13 @@ export class UnixSocket {
 
   /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
   requestFlush(): void {
-    if (this.#flushDue || this.sendBlocked) return
+    if (this.sendBlocked) return
     const waiting = this.#queue.queued - this.#queue.settled
-    if (waiting < gatherBytes && (isHandingOver() || this.#turnOfFlush === currentTurn())) {
-      this.#flushDue = true
-      flushSoon(this)
+    if (waiting < gatherBytes && (this.#flushDue || isHandingOver() || this.#turnOfFlush === currentTurn())) {
+      this.#flushLater()
       return
     }
+    sentAtOnce()
     this.flush()
   }
 
@@ -182,7 +189,12 @@ export class UnixSocket {
     this.#turnOfFlush = currentTurn()
     const { control } = binding
     let progress = false
+    const budgetEnd = this.#bytesSent + flushBudget
     while (!this.#queue.empty) {
+      if (this.#bytesSent >= budgetEnd) {
+        this.#awaitWritable() // it is, so this goes on behind the loop's other work
+        break
+      }
       const { messages, chunks } = this.#queue.layOut()
       const sent = this.#native.send(messages, chunks)
       this.#sendCalls++
@@ -195,7 +207,7 @@ export class UnixSocket {
       }
       if (!this.#mend(control[Control.sendError] as number)) break
     }
-    if (progress) this.#handlers.onSent()
+    if (progress && !this.closed) this.#handlers.onSent?.()
   }
 
   /** Ends this direction; the peer sees the end of the stream behind what was sent. Nothing may wait in the queue. */
@@ -239,8 +251,15 @@ export class UnixSocket {
   readonly #receive = (): void => {
     const { control, received: rows } = binding
     const status = control[Control.status] as number
-    if (status === Errno.ENOBUFS) {
+    if (status === Status.noRoom) {
       renewReceiveSlab() // the slab was full, or its buffer has been transferred away
+      return
+    }
+    if (status === Status.bytesGone) {
+      this.pause()
+      this.#handlers.onReceiveError(
+        new UsageError('the memory of a batch or a small frame was transferred, and bytes of the next frame with it'),
+      )
       return
     }
     this.#receiveCalls += control[Control.receiveCalls] as number
@@ -260,12 +279,21 @@ export class UnixSocket {
       this.#afterReceive(status)
       return
     }
-    const consumed = this.#handlers.onReceived(chunk)
+    let consumed: number
+    try {
+      consumed = this.#handlers.onReceived(chunk)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      // No memory for what a peer has announced: that ends its connection, and must not end the process.
+      this.pause()
+      this.#handlers.onReceiveError(new SystemError(Errno.ENOMEM, 'recvmsg', undefined, error.message))
+      return
+    }
     control[Control.consumed] = consumed
     this.#position += lent + consumed
     this.#carried = end - start - consumed
     try {
-      this.#handlers.onDeliver(chunk)
+      this.#handlers.onDeliver?.(chunk)
     } finally {
       this.#afterReceive(status)
     }
@@ -306,8 +334,7 @@ export class UnixSocket {
   #mend(error: number): boolean {
     switch (error) {
       case Errno.EAGAIN:
-        this.#writeBlocked = true
-        this.#watch()
+        this.#awaitWritable()
         return false
       case Errno.ETOOMANYREFS:
         return this.#waitToSend('in-flight')
@@ -343,6 +370,15 @@ export class UnixSocket {
     }
   }
 
+  #awaitWritable(): void {
+    this.#writeBlocked = true
+    try {
+      this.#watch()
+    } catch (failure) {
+      this.#failSending(failure as SystemError) // nothing would tell when it can go on
+    }
+  }
+
   /** The group at the head fails alone, if none of its bytes went; true: the next ones may go. */
   #refuse(error: PillionError): boolean {
     if (!this.#queue.headIsFresh) {
@@ -350,9 +386,21 @@ export class UnixSocket {
       return false
     }
     this.#sendWait?.reset()
-    this.#handlers.onSent() // those ahead of it have gone
-    this.#handlers.onRefused(this.#queue.dropHead(), error)
-    return !this.closed
+    const sent = this.#queue.settled
+    let told = false
+    try {
+      this.#handlers.onRefused(this.#queue.dropHead(), error, sent)
+      told = true
+    } finally {
+      if (!told) this.#flushLater() // what a listener throws must not strand what is behind
+    }
+    return !this.closed && !this.sendBlocked // the handler may have sent meanwhile
+  }
+
+  #flushLater(): void {
+    if (this.#flushDue) return
+    this.#flushDue = true
+    flushSoon(this)
   }
 
   /** No event tells when it has passed: a timer asks again, up to a bound. */
@@ -365,7 +413,7 @@ export class UnixSocket {
     }
     this.#pressures++
     const retryIn = this.#sendWait.again(() => this.flush())
-    this.#handlers.onPressure({ reason, direction: 'send', retryIn, waited })
+    this.#handlers.onPressure?.({ reason, direction: 'send', retryIn, waited })
     return false
   }
 
@@ -389,7 +437,7 @@ export class UnixSocket {
     this.#pressures++
     const retryIn = this.#receiveWait.again(() => this.#watch())
     this.#watch()
-    this.#handlers.onPressure({ reason: 'descriptor-table', direction: 'receive', retryIn, waited })
+    this.#handlers.onPressure?.({ reason: 'descriptor-table', direction: 'receive', retryIn, waited })
   }
 
   /** At risk, descriptors are received though the table may not hold them; a loss is reported with its set. */
@@ -404,9 +452,9 @@ export class UnixSocket {
     const receives = this.#reading && this.#receiveWait?.pending !== true
     const events = (receives ? Events.readable : 0) | (this.#writeBlocked ? Events.writable : 0)
     if (events === this.#events) return
-    this.#events = events
     const error = this.#native.watch(events)
     if (error < 0) throw new SystemError(error, 'epoll_ctl')
+    this.#events = events
   }
 }
 

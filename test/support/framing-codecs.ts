@@ -16,8 +16,7 @@ export function linesWithLength(): Codec {
       plainMayFollow: false,
       severalSets: true,
     },
-    reader: () => new LineReader(),
-    writer: () => lineWriter,
+    connection: () => ({ reader: new LineReader(), writer: lineWriter }),
   }
 }
 

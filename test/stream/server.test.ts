@@ -1,0 +1,209 @@
+/** listen and connect: connections as streams, by event or by iteration, and whom the server lets in. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import {
+  ClosedError,
+  connect,
+  type FrameStream,
+  type ListenOptions,
+  listen,
+  type Peer,
+  type Server,
+  SystemError,
+  UsageError,
+} from '../../src/stream/index.js'
+import {
+  destroyedAfterTest,
+  named,
+  namesOf,
+  readinesses,
+  take,
+  takeAll,
+  text,
+  turns,
+  until,
+} from '../support/streams.js'
+import { startChild } from '../transport/children/run.js'
+
+let path = ''
+beforeEach(() => {
+  const directory = mkdtempSync('/tmp/pillion-server-')
+  path = `${directory}/s`
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+})
+
+async function serve(options: ListenOptions = {}): Promise<Server> {
+  const server = await listen(path, options)
+  onTestFinished(() => server.close())
+  return server
+}
+
+const client = async () => destroyedAfterTest(await connect(path))
+
+describe.each(readinesses)('with readiness %s', (readiness) => {
+  test('connections are streams with the server’s options, each way', async () => {
+    const server = await serve({ readiness, maxPayload: 100 })
+    const echo = async (stream: FrameStream) => {
+      for await (const frame of stream) stream.send(frame.payload, frame.descriptors, { transfer: true })
+      await stream.end()
+    }
+    const refusals: unknown[] = []
+    server.on('connection', (stream) => {
+      echo(destroyedAfterTest(stream)).catch((error) => refusals.push(error))
+    })
+    const clients = await Promise.all(Array.from({ length: 20 }, client))
+    for (const [i, stream] of clients.entries()) stream.send(Buffer.from(String(i)), [named(i)], { transfer: true })
+    for (const [i, stream] of clients.entries()) {
+      void stream.end()
+      const frames = await takeAll(stream)
+      expect(frames.map((frame) => [text(frame.payload), namesOf(frame)])).toEqual([[String(i), [String(i)]]])
+      await stream.closed
+    }
+
+    const stranger = await client()
+    stranger.send(Buffer.alloc(101))
+    await until(() => refusals.length > 0)
+    expect(refusals).toEqual([expect.objectContaining({ code: 'ERR_PILLION_FRAME_TOO_LARGE', limit: 100 })])
+  })
+})
+
+test('by iteration: one at a time as asked for, the others wait in the backlog', async () => {
+  const server = await serve()
+  const clients = [await client(), await client(), await client()]
+  const streams = server[Symbol.asyncIterator]()
+  const first = destroyedAfterTest((await streams.next()).value as FrameStream)
+  await turns()
+  first.send(Buffer.from('hello'))
+  expect(text((await take(clients[0] as FrameStream, 1))[0]!.payload)).toBe('hello')
+  const rest = await Promise.all([streams.next(), streams.next()])
+  for (const { value } of rest) destroyedAfterTest(value as FrameStream)
+
+  const waiting = streams.next()
+  await server.close()
+  expect(await waiting).toEqual({ value: undefined, done: true })
+  expect(await streams.next()).toEqual({ value: undefined, done: true })
+})
+
+test('leaving the loop closes the server, and destroys nothing that was handed out', async () => {
+  const server = await serve()
+  const connected = client()
+  let handedOut: FrameStream | undefined
+  for await (const stream of server) {
+    handedOut = destroyedAfterTest(stream)
+    break
+  }
+  expect(server.closed).toBe(true)
+  expect(handedOut?.destroyed).toBe(false)
+  expect(existsSync(path)).toBe(false)
+  ;(await connected).send(Buffer.from('still'))
+  expect(text((await take(handedOut as FrameStream, 1))[0]!.payload)).toBe('still')
+})
+
+test('`once` takes one connection; a further one is closed at once', async () => {
+  const server = await serve()
+  const accepted = new Promise<FrameStream>((resolve) => server.once('connection', resolve))
+  const first = await client()
+  destroyedAfterTest(await accepted)
+  const second = await client()
+  expect(await takeAll(second)).toEqual([])
+  expect(first.destroyed).toBe(false)
+})
+
+test('has one way of taking connections', async () => {
+  const byEvent = await serve()
+  byEvent.on('connection', (stream) => destroyedAfterTest(stream))
+  byEvent.on('connection', () => {}) // a further listener is no further way
+  expect(() => byEvent[Symbol.asyncIterator]()).toThrow(UsageError)
+  await byEvent.close()
+
+  const iterated = await serve()
+  iterated[Symbol.asyncIterator]()
+  expect(() => iterated.on('connection', () => {})).toThrow(UsageError)
+  expect(() => iterated.once('connection', () => {})).toThrow(UsageError)
+  expect(() => iterated[Symbol.asyncIterator]()).toThrow(UsageError)
+  expect(iterated.listenerCount('connection')).toBe(0)
+})
+
+test('close is told of once, may be called again, and takes no consumer afterwards', async () => {
+  const server = await serve()
+  let closes = 0
+  server.on('close', () => closes++)
+  await Promise.all([server.close(), server.close()])
+  await server[Symbol.asyncDispose]()
+  expect([closes, server.closed, existsSync(path)]).toEqual([1, true, false])
+  expect(() => server.on('connection', () => {})).toThrow(ClosedError)
+  expect(() => server[Symbol.asyncIterator]()).toThrow(ClosedError)
+  await expect(connect(path)).rejects.toMatchObject({ constructor: SystemError, code: 'ENOENT', address: path })
+})
+
+test('close in a `connection` listener leaves the rest of the backlog unserved', async () => {
+  const server = await serve()
+  const clients = [await client(), await client()]
+  let served = 0
+  server.on('connection', (stream) => {
+    served++
+    destroyedAfterTest(stream)
+    void server.close()
+  })
+  await until(() => server.closed)
+  await turns()
+  expect(served).toBe(1)
+  // Whom nobody accepted sees a reset or an end, not silence.
+  await takeAll(clients[1] as FrameStream).catch((error) => expect(error).toMatchObject({ code: 'ECONNRESET' }))
+})
+
+test('an address in use is refused; after close it is free', async () => {
+  const server = await serve()
+  await expect(listen(path)).rejects.toMatchObject({ code: 'EADDRINUSE', address: path })
+  await server.close()
+  await using again = await listen(path)
+  expect(again.address).toBe(path)
+})
+
+test('options that can never work are said before anything is bound', async () => {
+  await expect(listen(path, { highWaterMark: 0 })).rejects.toBeInstanceOf(UsageError)
+  await expect(listen(path, { readiness: 'x' as 'level' })).rejects.toBeInstanceOf(UsageError)
+  expect(existsSync(path)).toBe(false)
+  await expect(connect(path, { maxDescriptors: 2000 })).rejects.toBeInstanceOf(UsageError)
+})
+
+describe('authorize', () => {
+  test('sees the peer before anything of it is read, and closes whom it refuses', async () => {
+    const peers: Peer[] = []
+    const server = await serve({ authorize: (peer) => peers.push(peer) > 1 })
+    const refused: Peer[] = []
+    server.on('refused', (peer) => refused.push(peer))
+    server.on('connection', (stream) => destroyedAfterTest(stream).send(Buffer.from('welcome')))
+    const first = await client()
+    expect(await takeAll(first)).toEqual([])
+    const second = await client()
+    expect(text((await take(second, 1))[0]!.payload)).toBe('welcome')
+    expect(peers.map(({ pid, uid }) => [pid, uid])).toEqual(Array(2).fill([process.pid, process.geteuid?.()]))
+    expect(refused).toEqual([peers[0]])
+  })
+
+  test('that throws refuses, and its error is told', async () => {
+    const why = new Error('why')
+    const server = await serve({
+      authorize: () => {
+        throw why
+      },
+    })
+    const errors: unknown[] = []
+    server.on('refused', (_peer, error) => errors.push(error))
+    server.on('connection', () => expect.unreachable())
+    expect(await takeAll(await client())).toEqual([])
+    expect(errors).toEqual([why])
+  })
+})
+
+test('a full descriptor table is waited out: `pressure`, then every connection', async () => {
+  const child = startChild('../../stream/children/crowded-server.ts', [path], { limit: 64 })
+  expect(await child.answer()).toBe('listening')
+  const clients = await Promise.all(Array.from({ length: 3 }, client))
+  expect(await child.answer()).toBe('EMFILE')
+  child.tell('make room')
+  for (const stream of clients) expect(text((await take(stream, 1))[0]!.payload)).toBe('welcome')
+  for (const stream of clients) stream.destroy()
+  expect(await child.end()).toBe(0)
+})

@@ -1,0 +1,46 @@
+/**
+ * The end of a thread or a process at any moment: busy workers are opened and ended in a loop, and processes end while
+ * everything is under way. All in child processes, whose exit code and descriptors say how it went.
+ */
+import { expect, it } from 'vitest'
+import { answersOf, runChild } from '../children/run.js'
+
+const rounds = 5
+
+it.each([
+  { end: 'terminate', said: /^(busy|started)$/ },
+  { end: 'terminate under pressure', said: /^busy$/, limit: 300 },
+  { end: 'exit', said: /^busy$/ },
+  { end: 'exit in a callback', said: /^busy$/ },
+  { end: 'throw', said: /^on purpose$/ },
+  { end: 'throw in a callback', said: /^on purpose$/ },
+])('a worker that ends by $end leaves no descriptor, and other threads’ streams alone', async (example) => {
+  const { end, said, ...options } = example
+  const [answer] = await answersOf('workers.mjs', [end, String(rounds)], options)
+
+  expect(answer).toEqual({
+    said: Array.from({ length: rounds }, () => expect.stringMatching(said)),
+    grown: 0,
+    payload: 'still here',
+  })
+})
+
+it.each([
+  { when: 'now', readiness: 'level' },
+  { when: 'in a frame event', readiness: 'level' },
+  { when: 'in a frame event', readiness: 'edge' },
+  { when: 'in a batch', readiness: 'edge' },
+  { when: 'while workers end', readiness: 'level' },
+  { when: 'while workers end', readiness: 'edge' },
+  { when: 'by an exception in a frame event', readiness: 'level' },
+])('a process that exits $when, its workers busy, ends with its own exit code ($readiness)', async (example) => {
+  const outcome = await runChild('exit.mjs', [example.readiness, example.when, '2'])
+
+  expect(outcome).toEqual({ lines: [], code: 7, signal: null, stderr: '' })
+})
+
+it('a process that is killed by a signal, its workers busy, dies of that signal', async () => {
+  const outcome = await runChild('exit.mjs', ['level', 'by a signal', '1'])
+
+  expect(outcome).toMatchObject({ signal: 'SIGTERM', stderr: '' })
+})
