@@ -10,7 +10,12 @@ import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
 
 const target = 'node20'
-const entry = { index: 'src/stream/index.ts', transport: 'src/transport/index.ts', framing: 'src/framing/index.ts' }
+const entry = {
+  index: 'src/stream/index.ts',
+  transport: 'src/transport/index.ts',
+  framing: 'src/framing/index.ts',
+  'framing-testing': 'src/framing/testing/index.ts',
+}
 
 export default defineConfig([
   {

@@ -14,20 +14,31 @@ export interface Codec {
    * - `announced`: a frame says how many it bears. A set belongs to the last frame bearing any that starts at or before
    *   the last byte of the recvmsg that returned it; too many or too few end the connection.
    * - `boundary`: frames do not say. A set belongs to the frame that holds that last byte.
+   * - `queue`: a frame says how many it bears, and takes them off the front of all that have arrived: they may come
+   *   with earlier bytes than its own. For formats whose senders do that (Wayland); loses its place where a set is
+   *   truncated, and ends the connection at the next frame that bears.
    */
-  readonly pairing: 'announced' | 'boundary'
+  readonly pairing: 'announced' | 'boundary' | 'queue'
   readonly sending: SendRules
-  /** Called once for a connection, so that the reader may keep state. */
-  reader(limits: FrameLimits): FrameReader
-  /** Called once for a connection, so that the writer may keep state. */
-  writer(limits: FrameLimits): FrameWriter
+  /** The limits of a stream that was not told any. What the format itself forbids, the reader and writer refuse. */
+  readonly defaults?: Partial<FrameLimits>
+  /** With `boundary`: a frame ends behind each set, since `measure` is shown nothing past it. For formats without frames. */
+  readonly cutsAtSets?: boolean
+  /** Called once for each connection: what it returns may keep state, which the two directions may share. */
+  connection(limits: FrameLimits): CodecConnection
+}
+
+/** The two directions of one connection. */
+export interface CodecConnection {
+  readonly reader: FrameReader
+  readonly writer: FrameWriter
 }
 
 /** What a peer of the format can take. The encoder obeys it. */
 export interface SendRules {
   /** Descriptors on one sendmsg: 253 at most, the kernel's own limit (docs/kernel.md fact 6). */
   readonly maxDescriptorsPerSend: number
-  /** Bytes of one sendmsg; `Infinity` where the peer does not care. A longer frame is refused. */
+  /** Bytes of one sendmsg, all that is gathered in it; `Infinity` where the peer does not care. A longer frame is refused. */
   readonly maxBytesPerSend: number
   /** Whether frames without descriptors may follow a bearing one in the same sendmsg. Never with `boundary`. */
   readonly plainMayFollow: boolean
@@ -49,7 +60,8 @@ export interface FrameReader {
    * before that.
    *
    * Is called once for a frame that it has measured, so it may advance a state, and again for one that it has not: once
-   * `need` bytes of it are there, which may lie in other memory then. `bytes` is lent for the call.
+   * `need` bytes of it are there, which may lie in other memory then, the same from the frame's start on. A format that
+   * is searched for a frame's end keeps in mind how far it has looked. `bytes` is lent for the call.
    *
    * Throws ProtocolError, FrameTooLargeError or TooManyDescriptorsError (`remote`) as soon as the bytes call for it: a
    * frame over `limits` is refused by its header, before memory is given to it.
@@ -71,6 +83,9 @@ export interface FrameWriter {
   /**
    * Refuses a payload that is no frame of this format, before anything is done with it. Only what lies in the bytes is
    * the codec's to check; sizes and counts are checked against limits and rules already.
+   *
+   * A frame that is found good may still not go out. If it does, `writePrefix` follows before anything else is checked:
+   * a writer that keeps state advances it there.
    * @param length of all chunks together
    */
   check(payload: readonly Uint8Array[], length: number, descriptors: number): void

@@ -6,14 +6,16 @@
  */
 import { DescriptorMismatchError, PillionError, ProtocolError } from '../errors.js'
 import type { PairedFrame } from './bearing-frame.js'
-import type { Codec, FrameReader } from './codec.js'
+import type { Codec, CodecConnection, FrameReader } from './codec.js'
 import type { DescriptorSet } from './descriptor-set.js'
 import { FrameTable } from './frame-table.js'
+import { GrowingFrame } from './growing-frame.js'
 import { LargeFrame } from './large-frame.js'
 import type { FrameLimits } from './limits.js'
 import { AnnouncedPairing } from './pairing/announced-pairing.js'
 import { BoundaryPairing } from './pairing/boundary-pairing.js'
 import type { Pairing } from './pairing/pairing.js'
+import { QueuePairing } from './pairing/queue-pairing.js'
 
 export interface FrameDecoderOptions {
   /**
@@ -21,10 +23,13 @@ export interface FrameDecoderOptions {
    * stays unconsumed. Default 32 KiB.
    */
   readonly largeFrom?: number
+  /** Of the codec, shared with the encoder; without it the decoder has one of its own. */
+  readonly connection?: CodecConnection
 }
 
 const defaultLargeFrom = 32 * 1024
 const nothing = new Uint8Array(0)
+const pairings = { announced: AnnouncedPairing, boundary: BoundaryPairing, queue: QueuePairing } as const
 
 export class FrameDecoder {
   /** Descriptors that nobody may have, to be closed and taken out by the caller after each push. */
@@ -33,6 +38,7 @@ export class FrameDecoder {
   readonly #reader: FrameReader
   readonly #pairing: Pairing
   readonly #largeFrom: number
+  readonly #cutsAtSets: boolean
 
   // The chunk at hand: the frame at #at is the next one. Byte i is at stream position #origin + i.
   #bytes: Uint8Array = nothing
@@ -47,6 +53,8 @@ export class FrameDecoder {
   #need = 1
   #bearer: PairedFrame | undefined
   #large: LargeFrame | undefined
+  /** Instead of #at: a frame that cannot be measured yet, and has become long. */
+  #growing: GrowingFrame | undefined
 
   /** Complete frames that go out before those of the chunk. */
   #ready: FrameTable[] = []
@@ -58,12 +66,10 @@ export class FrameDecoder {
   #released = false
 
   constructor(codec: Codec, limits: FrameLimits, options: FrameDecoderOptions = {}) {
-    this.#reader = codec.reader(limits)
+    this.#reader = (options.connection ?? codec.connection(limits)).reader
     this.#largeFrom = options.largeFrom ?? defaultLargeFrom
-    this.#pairing =
-      codec.pairing === 'announced'
-        ? new AnnouncedPairing(limits.maxDescriptors, this.discarded)
-        : new BoundaryPairing(limits.maxDescriptors, this.discarded)
+    this.#cutsAtSets = codec.cutsAtSets === true
+    this.#pairing = new pairings[codec.pairing](limits.maxDescriptors, this.discarded)
   }
 
   /**
@@ -138,13 +144,13 @@ export class FrameDecoder {
   /** The stream has ended. Returns the error if it ended anywhere but between two frames. */
   finish(): PillionError | undefined {
     if (this.#error !== undefined || this.#released) return this.#error
-    const left = this.#end - this.#at
+    const left = this.#growing?.length ?? this.#end - this.#at
     if (this.#large !== undefined) {
       const { received, length, position } = this.#large
       this.#fail(new ProtocolError(`the stream ended in a frame, after ${received} of ${length} bytes`, position))
     } else if (left > 0) {
-      const where = this.#length > 0 ? `after ${left} of ${this.#length} bytes` : `after ${left} bytes of its header`
-      this.#fail(new ProtocolError(`the stream ended in a frame, ${where}`, this.#origin + this.#at))
+      const of = this.#length > 0 ? `of ${this.#length} bytes` : 'bytes, its length not known yet'
+      this.#fail(new ProtocolError(`the stream ended in a frame, after ${left} ${of}`, this.#frameStart))
     }
     return this.#error
   }
@@ -160,6 +166,7 @@ export class FrameDecoder {
     this.#waiting = []
     this.#bearer = undefined
     this.#large = undefined
+    this.#growing = undefined
     this.#bytes = nothing
     this.#scanned = true
     this.#released = true
@@ -169,18 +176,20 @@ export class FrameDecoder {
   /** All that can be known from the chunk: frames into `table` and #ready, or into #waiting, or the error. */
   #scan(table: FrameTable): void {
     let fault: PillionError | undefined
-    let known = this.#origin + this.#at
+    let known: number
     try {
       known = this.#advance(table)
     } catch (error) {
       fault = this.#asFault(error)
-      known = this.#origin + this.#at
+      known = this.#frameStart
     }
     try {
-      // A mismatch lies ahead of what broke the measuring, if that is what happened.
       this.#pairing.settle(known)
     } catch (error) {
-      fault = this.#asFault(error)
+      const mismatch = this.#asFault(error)
+      // What broke the measuring comes first, unless the mismatch lies ahead of it.
+      const isAhead = mismatch instanceof DescriptorMismatchError && mismatch.position < known
+      if (fault === undefined || isAhead) fault = mismatch
     }
     if (fault !== undefined) this.#fail(fault, table)
     else this.#withhold(table)
@@ -193,18 +202,38 @@ export class FrameDecoder {
       if (!large.complete) return large.end
       this.#finishLarge(large)
     }
-    if (this.#end - this.#at >= this.#need) this.#measureAll(table)
-    if (this.#length === 0) return this.#origin + this.#at
+    const growing = this.#growing
+    if (growing !== undefined) {
+      this.#grow(growing)
+      if (this.#growing !== undefined) return growing.position
+      if (this.#large !== undefined) return this.#large.end
+    }
+    if (this.#end - this.#at >= this.#need) this.#measureChunk(table)
     const position = this.#origin + this.#at
+    if (this.#length === 0) {
+      if (this.#end - this.#at > this.#largeFrom) this.#startGrowing(position)
+      return position
+    }
     if (this.#length > this.#largeFrom) this.#startLarge(position)
     return position + (this.#large?.length ?? this.#length)
   }
 
+  #measureChunk(table: FrameTable): void {
+    if (!this.#cutsAtSets) {
+      this.#measureAll(table, this.#end)
+      return
+    }
+    let end: number
+    do {
+      end = Math.min(this.#end, this.#pairing.attention - this.#origin)
+      this.#measureAll(table, end)
+    } while (this.#at === end && end < this.#end)
+  }
+
   /** The hot path: no allocation for a frame without descriptors, nothing called but the reader and the table. */
-  #measureAll(table: FrameTable): void {
+  #measureAll(table: FrameTable, end: number): void {
     const reader = this.#reader
     const bytes = this.#bytes
-    const end = this.#end
     const origin = this.#origin
     let at = this.#at
     let length = this.#length
@@ -252,13 +281,55 @@ export class FrameDecoder {
   }
 
   #finishLarge(large: LargeFrame): void {
-    const frame = this.#pairing.complete(this.#bearer, large.position, large.end)
-    const table = new FrameTable()
-    table.reset(large.memory, large.payloadPosition, true)
-    table.add(0, large.payloadLength, large.flags, frame)
-    this.#waiting.push(table)
     this.#large = undefined
+    this.#finishAlone(large.position, large.end, large.memory, 0, large.payloadLength, large.flags)
+  }
+
+  /** A frame that has memory of its own is there: a table of one row. */
+  #finishAlone(position: number, end: number, memory: Uint8Array, start: number, length: number, flags: number): void {
+    const frame = this.#pairing.complete(this.#bearer, position, end)
+    const table = new FrameTable()
+    table.reset(memory, end - memory.length, true)
+    table.add(start, start + length, flags, frame)
+    this.#waiting.push(table)
     this.#bearer = undefined
+  }
+
+  /** The frame at #at, of unknown length, moves into memory of its own; all of the chunk is consumed. */
+  #startGrowing(position: number): void {
+    this.#growing = new GrowingFrame(position)
+    this.#growing.add(this.#bytes, this.#at, this.#end)
+    this.#at = this.#end
+  }
+
+  /** Adds the chunk. Once the frame can be measured, what of the chunk lies behind it is given back. */
+  #grow(growing: GrowingFrame): void {
+    const reader = this.#reader
+    const { position } = growing
+    growing.add(this.#bytes, this.#at, this.#end)
+    if (growing.length < this.#need) {
+      this.#at = this.#end
+      return
+    }
+    const length = reader.measure(growing.memory, 0, growing.length, position)
+    if (length === 0) {
+      this.#need = reader.need
+      this.#at = this.#end
+      return
+    }
+    this.#growing = undefined
+    this.#need = 1
+    if (reader.descriptors > 0) this.#bearer = this.#pairing.begin(position, reader.descriptors)
+    // Before the chunk it could not be measured: at least its last byte so far lies in the chunk.
+    this.#at = this.#end - Math.max(0, growing.length - length)
+    const { payloadOffset, payloadLength, flags } = reader
+    if (length <= growing.length) {
+      const memory = growing.memory.subarray(0, length)
+      this.#finishAlone(position, position + length, memory, payloadOffset, payloadLength, flags)
+    } else {
+      this.#large = new LargeFrame(position, length, reader)
+      this.#large.fill(growing.memory, payloadOffset, growing.length)
+    }
   }
 
   /** Keeps back an undecided frame and all behind it; the bytes, and the chunk goes. */
@@ -290,12 +361,18 @@ export class FrameDecoder {
     if (this.#bearer !== undefined) this.#orphans.push(...this.#bearer.fds)
     this.#bearer = undefined
     this.#large = undefined
+    this.#growing = undefined
     this.#at = this.#end
+  }
+
+  /** Stream position of the frame that is to be measured. */
+  get #frameStart(): number {
+    return this.#growing?.position ?? this.#origin + this.#at
   }
 
   #asFault(error: unknown): PillionError {
     if (error instanceof PillionError) return error
     // A codec must not let the peer's bytes end the process, whatever it trips over.
-    return new ProtocolError('the codec failed', this.#origin + this.#at, { cause: error })
+    return new ProtocolError('the codec failed', this.#frameStart, { cause: error })
   }
 }

@@ -6,7 +6,7 @@
  * from where it lies. Knows no queue and no socket.
  */
 import { FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../errors.js'
-import type { Codec, FrameWriter, SendRules } from './codec.js'
+import type { Codec, CodecConnection, FrameWriter, SendRules } from './codec.js'
 import type { FrameLimits } from './limits.js'
 
 /** A run of a frame's bytes, with the descriptors that ride on the first of them. */
@@ -40,8 +40,9 @@ export class FrameEncoder {
   /** A single chunk as the array that a codec is shown. */
   readonly #one: Uint8Array[] = [noBytes]
 
-  constructor(codec: Codec, limits: FrameLimits) {
-    this.#writer = codec.writer(limits)
+  /** @param connection of the codec, shared with the decoder; without it the encoder has one of its own */
+  constructor(codec: Codec, limits: FrameLimits, connection: CodecConnection = codec.connection(limits)) {
+    this.#writer = connection.writer
     this.#rules = codec.sending
     this.#limits = limits
   }

@@ -104,7 +104,8 @@ export class FrameTable {
   ownBytes(): void {
     if (this.#ownsBytes || this.#length === 0) return
     const first = this.#starts[0]!
-    this.#bytes = this.#bytes.slice(first, this.#ends[this.#length - 1]!)
+    // Not slice: that of a Buffer copies nothing.
+    this.#bytes = new Uint8Array(this.#bytes.subarray(first, this.#ends[this.#length - 1]!))
     this.#origin += first
     this.#ownsBytes = true
     for (let i = 0; i < this.#length; i++) {

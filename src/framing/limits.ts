@@ -10,6 +10,8 @@ export interface FrameLimits {
   readonly maxDescriptors: number
 }
 
+export type LimitOptions = { readonly [Limit in keyof FrameLimits]?: FrameLimits[Limit] | undefined }
+
 const defaultPayload = 16 * 1024 * 1024
 /** What one sendmsg takes (docs/kernel.md fact 6). */
 const defaultDescriptors = 253
@@ -17,9 +19,16 @@ const mostDescriptors = 1024
 /** Offsets are kept in 32 bits, and what frames a payload needs room beside it. */
 const mostPayload = 2 ** 31 - 64 * 1024
 
-/** Fills in the defaults. Throws UsageError for what can never work. */
-export function frameLimits(options: Partial<FrameLimits> = {}): FrameLimits {
-  const { maxPayload = defaultPayload, maxDescriptors = defaultDescriptors } = options
+/**
+ * Fills in what is not given: the codec's own defaults, then 16 MiB and 253 descriptors. What is given wins over the
+ * codec's, either way. Throws UsageError for what can never work.
+ */
+export function frameLimits(
+  options: LimitOptions = {},
+  codec?: { readonly defaults?: Partial<FrameLimits> },
+): FrameLimits {
+  const maxPayload = options.maxPayload ?? codec?.defaults?.maxPayload ?? defaultPayload
+  const maxDescriptors = options.maxDescriptors ?? codec?.defaults?.maxDescriptors ?? defaultDescriptors
   if (!Number.isInteger(maxPayload) || maxPayload < 0 || maxPayload > mostPayload) {
     throw new UsageError(`maxPayload is a whole number of bytes from 0 to ${mostPayload}, not ${String(maxPayload)}`)
   }

@@ -18,7 +18,7 @@ const entries = Object.keys(manifest.exports)
   .map((subpath) => subpath.replace(/^\./, 'pillion'))
 
 test('has the entries that it documents', () => {
-  expect(entries).toEqual(['pillion', 'pillion/transport', 'pillion/framing'])
+  expect(entries).toEqual(['pillion', 'pillion/transport', 'pillion/framing', 'pillion/framing/testing'])
 })
 
 describe('the packed files', () => {

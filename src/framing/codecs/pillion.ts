@@ -5,9 +5,11 @@
  *
  * Flag bit 0: the payload lies in a sealed memfd, the last of the descriptors, and the bytes here are its u64 length.
  */
-import { FrameTooLargeError, ProtocolError, TooManyDescriptorsError } from '../../errors.js'
+import { ProtocolError } from '../../errors.js'
 import type { Codec, FrameReader, FrameWriter, SendRules } from '../codec.js'
 import type { FrameLimits } from '../limits.js'
+import { uint32 } from './bytes.js'
+import { tooLarge, tooMany } from './refusals.js'
 
 /** The payload lies in a sealed memfd; see `memfdLength`. */
 export const memfdFlag = 1
@@ -47,8 +49,7 @@ const theCodec: Codec = {
   name: 'pillion',
   pairing: 'announced',
   sending,
-  reader: (limits) => new PillionReader(limits),
-  writer: () => theWriter,
+  connection: (limits) => ({ reader: new PillionReader(limits), writer: theWriter }),
 }
 
 class PillionReader implements FrameReader {
@@ -95,11 +96,7 @@ class PillionReader implements FrameReader {
     }
     if (length > this.#maxPayload && flags === 0) throw tooLarge(length, this.#maxPayload, position)
     if (descriptors > this.#maxDescriptors) {
-      throw new TooManyDescriptorsError(
-        `a frame announces ${descriptors} descriptors, the limit is ${this.#maxDescriptors} (at byte ${position} of the stream)`,
-        this.#maxDescriptors,
-        'remote',
-      )
+      throw tooMany(descriptors, this.#maxDescriptors, position)
     }
   }
 }
@@ -121,15 +118,6 @@ const theWriter: FrameWriter = {
   writeSuffix() {},
 }
 
-function uint32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
-}
-
 function hex(byte: number): string {
   return `0x${byte.toString(16).padStart(2, '0')}`
-}
-
-function tooLarge(length: number, limit: number, position: number): FrameTooLargeError {
-  const message = `a frame announces ${length} bytes of payload, the limit is ${limit} (at byte ${position} of the stream)`
-  return new FrameTooLargeError(message, limit, 'remote')
 }

@@ -1,0 +1,44 @@
+/**
+ * No frames at all: what has arrived, as it arrived, for whoever frames elsewhere.
+ *
+ * A Unix stream keeps no boundary but those of its sets: a recvmsg that returns one ends where it ends, and so does the
+ * frame, with that set. Other frames end wherever a wake-up's bytes do, and mean nothing by it.
+ */
+import { UsageError } from '../../errors.js'
+import type { Codec, FrameReader } from '../codec.js'
+import { boundarySending } from './boundary-sending.js'
+import { wholeFrames } from './whole-frames.js'
+
+/** Frames of any bytes, cut behind each set and at `maxPayload`. An empty payload sends nothing. */
+export function raw(): Codec {
+  return theCodec
+}
+
+const theCodec: Codec = {
+  name: 'raw',
+  pairing: 'boundary',
+  sending: boundarySending,
+  cutsAtSets: true,
+  connection({ maxPayload }) {
+    if (maxPayload === 0) throw new UsageError('maxPayload is 0, and raw frames have a byte at least')
+    return { reader: new RawReader(maxPayload), writer: wholeFrames(() => {}) }
+  },
+}
+
+class RawReader implements FrameReader {
+  readonly #maxPayload: number
+  readonly need = 1
+  readonly payloadOffset = 0
+  payloadLength = 0
+  readonly descriptors = 0
+  readonly flags = 0
+
+  constructor(maxPayload: number) {
+    this.#maxPayload = maxPayload
+  }
+
+  measure(_bytes: Uint8Array, start: number, end: number): number {
+    this.payloadLength = Math.min(end - start, this.#maxPayload)
+    return this.payloadLength
+  }
+}

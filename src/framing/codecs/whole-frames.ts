@@ -1,0 +1,6 @@
+/** The writer of formats whose payload is the message as it lies on the wire: nothing is added, it is only looked at. */
+import type { FrameWriter } from '../codec.js'
+
+export function wholeFrames(check: FrameWriter['check']): FrameWriter {
+  return { check, prefixLength: () => 0, writePrefix() {}, suffixLength: () => 0, writeSuffix() {} }
+}
