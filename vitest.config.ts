@@ -10,7 +10,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/fixtures/**'],
+    exclude: ['**/node_modules/**', '**/fixtures/**', 'test/interop/**'],
     pool: 'forks',
     // Tests wait more than they compute: two files at a time do well even on two cores.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -406,5 +406,7 @@ test('what a consumer throws is uncaught, and costs nobody a frame', async () =>
     byBatch: { names: expect.arrayContaining(['1', '2']), caught: expect.arrayContaining(['at 2']) },
     byEnd: { names: ['2'], caught: ['at 2'] },
     otherStreams: { names: ['1', '2', '3', '4'], caught: ['at drain'] },
+    // What could not be opened is no frame, also where an exception has put the rest of its wake-up off.
+    badMemoryBehind: { lengths: [0], ended: 'ProtocolError', caught: ['at frame'] },
   })
 })

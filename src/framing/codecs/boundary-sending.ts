@@ -1,4 +1,7 @@
-/** What is sent in formats that announce no count: a set with its frame's first byte, and a send that ends with the frame. */
+/**
+ * How formats are sent that announce no count: a set goes with its frame's first byte, and the send ends with the frame.
+ * Nothing else would tell a receiver whose it is.
+ */
 import type { SendRules } from '../codec.js'
 
 export const boundarySending: SendRules = {

@@ -1,4 +1,7 @@
-/** Numbers as they lie in bytes, and the first bytes of a payload that is given in chunks; for the codecs alone. */
+/**
+ * Numbers as they lie in bytes, and the first bytes of a payload that is given in chunks; for the codecs alone. Knows
+ * no format.
+ */
 
 export type Endian = 'little' | 'big'
 

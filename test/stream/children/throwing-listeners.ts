@@ -2,7 +2,9 @@
  * Consumers that throw, in a process that goes on after an uncaught exception: what they were given all the same.
  * Prints a line of JSON: for each consumer, what was caught and what arrived.
  */
-import { Descriptor, type FrameStream, pair } from '../../../src/stream/index.js'
+import { adopt, Descriptor, type FrameStream, pair } from '../../../src/stream/index.js'
+import { adoptOwned, surrender } from '../../../src/transport/descriptor.js'
+import { pairUnix, UnixSocket } from '../../../src/transport/index.js'
 
 const caught: string[] = []
 process.on('uncaughtException', (error) => caught.push(error.message))
@@ -65,5 +67,35 @@ async function otherStreams(): Promise<unknown> {
   return { names: arrived, caught: [...caught] }
 }
 
-const result = { byEvent, byBatch, byEnd, otherStreams: await otherStreams() }
+/** A frame whose listener throws, and behind it in the same wake-up one whose memory is not sealed. */
+async function badMemoryBehind(): Promise<unknown> {
+  caught.length = 0
+  const [ours, theirs] = pairUnix()
+  const stream = adopt(adoptOwned(ours))
+  const unexpected = (error: Error) => {
+    throw error
+  }
+  const handlers = { onReceived: () => 0, onEnd() {}, onReceiveError: unexpected, onSendError: unexpected }
+  const peer = new UnixSocket(theirs, { ...handlers, onDeliver() {}, onSent() {}, onPressure() {}, onRefused() {} })
+  const lengths: number[] = []
+  stream.on('frame', (frame) => {
+    lengths.push(frame.payload.length)
+    throw new Error('at frame')
+  })
+  const plain = [0, 0, 0, 0, 0, 0, 0, 0xf1]
+  const sealed = [8, 0, 0, 0, 1, 0, 1, 0xf1, 7, 0, 0, 0, 0, 0, 0, 0]
+  const bytes = Uint8Array.from([...plain, ...sealed])
+  const fds = [surrender(Descriptor.memfd(Buffer.from('content'), { seal: false }))]
+  const ride = { fds, owned: true, startsSend: true, endsSend: true, begins: true, group: 1 }
+  peer.queue.push({ bytes, start: 0, end: bytes.length, ...ride })
+  peer.flush()
+  const ended = await stream.closed.then(
+    () => 'ended',
+    (error: Error) => error.name,
+  )
+  peer.close()
+  return { lengths, ended, caught: [...caught] }
+}
+
+const result = { byEvent, byBatch, byEnd, otherStreams: await otherStreams(), badMemoryBehind: await badMemoryBehind() }
 process.stdout.write(`${JSON.stringify(result)}\n`)
