@@ -12,7 +12,7 @@ import { binding } from '../transport/native.js'
 import { plainGroup } from '../transport/send-queue.js'
 import { commitToSlab, largestInSlab, reserveInSlab, sendSlabCursor, slabBytes } from '../transport/send-slab.js'
 import { systemFailure } from '../transport/system-failure.js'
-import type { StreamSettings } from './options.js'
+import { descriptorWeight, type StreamSettings } from './options.js'
 
 export interface SendOptions {
   /** The descriptors are taken over instead of duplicated, once the frame is found to be sendable. */
@@ -304,7 +304,7 @@ export class FrameSender {
 
   #waiting(): number {
     const { queue } = this.#socket
-    return queue.queued - queue.settled
+    return queue.queued - queue.settled + queue.descriptors * descriptorWeight
   }
 
   #isOverMark(): boolean {

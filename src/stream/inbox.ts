@@ -4,6 +4,7 @@
  * Owns the frames in it. Frames come out in order; behind the last one comes the end, or what broke the stream.
  */
 import type { Frame, ReceivedFrame } from './frame.js'
+import { descriptorWeight } from './options.js'
 
 interface Taker {
   resolve(result: IteratorResult<Frame, undefined>): void
@@ -89,5 +90,5 @@ export class Inbox {
 
 /** What a waiting frame costs, for the mark: a place in the descriptor table is worth more than a byte. */
 function weight(frame: ReceivedFrame): number {
-  return frame.size + 64 + frame.descriptors.length * 1024
+  return frame.size + 64 + frame.descriptors.length * descriptorWeight
 }

@@ -15,7 +15,7 @@ export interface StreamOptions extends UnixSocketOptions {
   readonly maxDescriptors?: number
   /**
    * Bytes above which `send` returns false, and above which received frames that nobody has consumed yet stop the
-   * receiving; there, each descriptor that waits counts as 1 KiB. Default 256 KiB.
+   * receiving. Each descriptor that waits counts as 1 KiB, since it holds a place in the table. Default 256 KiB.
    */
   readonly highWaterMark?: number
   /**
@@ -37,6 +37,9 @@ export interface StreamSettings {
   /** Payloads may travel in a sealed memfd, either way. */
   readonly sealable: boolean
 }
+
+/** Bytes that a waiting descriptor counts for. */
+export const descriptorWeight = 1024
 
 const defaultHighWaterMark = 256 * 1024
 

@@ -50,6 +50,7 @@ export class SendQueue {
   #head = 0
   #queued = 0
   #settled = 0
+  #descriptors = 0
   #mostBytes = Number.POSITIVE_INFINITY
   readonly #layout: Layout = { messages: 0, chunks: [] }
 
@@ -61,6 +62,11 @@ export class SendQueue {
   /** Bytes ever sent or dropped. */
   get settled(): number {
     return this.#settled
+  }
+
+  /** Descriptors that wait in it, each a place in the descriptor table. */
+  get descriptors(): number {
+    return this.#descriptors
   }
 
   get empty(): boolean {
@@ -87,6 +93,7 @@ export class SendQueue {
 
   push(piece: SpecialPiece): void {
     this.#queued += piece.end - piece.start
+    this.#descriptors += piece.fds.length
     this.#pieces.push({ ...piece, fds: piece.fds.length === 0 ? noFds : piece.fds })
   }
 
@@ -168,6 +175,7 @@ export class SendQueue {
     while (left > 0) {
       const piece = this.#pieces[this.#head] as Piece
       const step = Math.min(left, piece.end - piece.start)
+      this.#descriptors -= piece.fds.length
       piece.fds = noFds
       piece.owned = false
       piece.startsSend = false
@@ -224,6 +232,7 @@ export class SendQueue {
   }
 
   #release(piece: Piece): void {
+    this.#descriptors -= piece.fds.length
     if (piece.owned) closeAll(piece.fds)
     releaseFromSlab(piece.bytes, piece.end - piece.start)
   }

@@ -63,6 +63,18 @@ describe.each(readinesses)('with readiness %s', (readiness) => {
     expect(a.stats.sent.bytes).toBe((count + 50) * (payload.length + header))
   })
 
+  test('descriptors that wait count as well: a sender that heeds `send` does not fill the table', async () => {
+    const [a] = streamPair({ readiness, sendBuffer: 4608 }) // nobody reads
+    using file = named('file')
+    const before = readdirSync('/proc/self/fd').length
+    let frames = 0
+    while (a.send(pattern(1), [file])) frames++
+    const waiting = readdirSync('/proc/self/fd').length - before
+    expect(frames).toBeGreaterThan(200)
+    expect(waiting).toBeGreaterThan(200)
+    expect(waiting).toBeLessThanOrEqual(mark / KiB + 1)
+  })
+
   test('a reader that takes all at once does not keep the loop from its other work', async () => {
     const a = pythonPeer('while s.recv(1 << 20): pass', { readiness, maxPayload: 64 * KiB * KiB })
     const budget = 1024 * KiB // of a flush, and of the call that exceeds it

@@ -158,7 +158,7 @@ test('a listener of `refused` may destroy', async () => {
 
 test.each(['destroy', 'send'])('a listener of `drain` may %s while a frame is refused', async (act) => {
   // All that is queued behind the refused frame is below this mark: its refusal and `drain` fall together.
-  const { a, b } = refusedBetweenOthers(Buffer.from('bad'), { highWaterMark: 100 })
+  const { a, b } = refusedBetweenOthers(Buffer.from('bad'), { highWaterMark: 4_000 })
   using one = named('one')
   const seen: string[] = []
   a.on('refused', () => seen.push('refused'))
