@@ -19,10 +19,10 @@ export abstract class PillionError extends Error {
   }
 }
 
-/** The peer's bytes break the wire format. `position` is the stream offset of the offending frame. */
-export class ProtocolError extends PillionError {
-  readonly code = 'ERR_PILLION_PROTOCOL'
+/** The peer's fault, at a place in what it sent. */
+abstract class PeerError extends PillionError {
   readonly origin = 'remote'
+  /** Stream offset of the offending frame or byte. */
   readonly position: number
 
   constructor(message: string, position: number, options?: ErrorOptions) {
@@ -31,16 +31,14 @@ export class ProtocolError extends PillionError {
   }
 }
 
-/** Descriptors arrived that no frame announced, or a frame came without all that it announced. */
-export class DescriptorMismatchError extends PillionError {
-  readonly code = 'ERR_PILLION_DESCRIPTOR_MISMATCH'
-  readonly origin = 'remote'
-  readonly position: number
+/** The peer's bytes break the wire format. */
+export class ProtocolError extends PeerError {
+  readonly code = 'ERR_PILLION_PROTOCOL'
+}
 
-  constructor(message: string, position: number, options?: ErrorOptions) {
-    super(`${message} (at byte ${position} of the stream)`, options)
-    this.position = position
-  }
+/** Descriptors arrived that no frame announced, or a frame came without all that it announced. */
+export class DescriptorMismatchError extends PeerError {
+  readonly code = 'ERR_PILLION_DESCRIPTOR_MISMATCH'
 }
 
 /** A descriptor was announced, but the kernel could not install it here (docs/kernel.md facts 7, 9). */
@@ -49,9 +47,8 @@ export class DescriptorLostError extends PillionError {
   readonly origin = 'system'
 }
 
-/** More descriptors than the codec, the stream's limit or the wire format can carry in one frame. */
-export class TooManyDescriptorsError extends PillionError {
-  readonly code = 'ERR_PILLION_TOO_MANY_DESCRIPTORS'
+/** Over a limit: refused here at `send`, or announced by the peer. */
+abstract class LimitError extends PillionError {
   readonly origin: ErrorOrigin
   readonly limit: number
 
@@ -62,17 +59,14 @@ export class TooManyDescriptorsError extends PillionError {
   }
 }
 
-/** A payload over the stream's limit: refused at `send`, or announced by the peer. */
-export class FrameTooLargeError extends PillionError {
-  readonly code = 'ERR_PILLION_FRAME_TOO_LARGE'
-  readonly origin: ErrorOrigin
-  readonly limit: number
+/** More descriptors than the codec, the stream's limit or the wire format can carry in one frame. */
+export class TooManyDescriptorsError extends LimitError {
+  readonly code = 'ERR_PILLION_TOO_MANY_DESCRIPTORS'
+}
 
-  constructor(message: string, limit: number, origin: ErrorOrigin = 'local') {
-    super(message)
-    this.limit = limit
-    this.origin = origin
-  }
+/** A payload over the stream's limit. */
+export class FrameTooLargeError extends LimitError {
+  readonly code = 'ERR_PILLION_FRAME_TOO_LARGE'
 }
 
 /** The stream, descriptor or listener was used after it was closed, ended or taken. */

@@ -39,7 +39,7 @@ export interface FdAddress {
 }
 
 /** sun_path has 108 bytes; a path needs one for its NUL, an abstract name one for the NUL in front of it. */
-const LIMIT = 107
+const longestAddress = 107
 
 /** Throws UsageError for what can never be an address. */
 export function parseAddress(address: Address): ParsedAddress {
@@ -72,9 +72,9 @@ function parsePath(path: string): PathAddress {
   if (path.includes('\0')) throw new UsageError(`the path of a socket has no NUL in it: ${text}`)
   const bytes = encode(path, text)
   if (bytes.length === 0) throw new UsageError('the path of a socket is not empty')
-  if (bytes.length > LIMIT) {
+  if (bytes.length > longestAddress) {
     throw new UsageError(
-      `a socket's path has at most ${LIMIT} bytes, and this one has ${bytes.length}: ${text}; use a shorter one, ` +
+      `a socket's path has at most ${longestAddress} bytes, and this one has ${bytes.length}: ${text}; use a shorter one, ` +
         'one relative to the working directory, an abstract name, or { fd }',
     )
   }
@@ -85,9 +85,9 @@ function parseAbstract(name: string): AbstractAddress {
   const text = formatAddress({ abstract: name })
   const bytes = encode(`\0${name}`, text)
   if (bytes.length === 1) throw new UsageError('an abstract name is not empty')
-  if (bytes.length > LIMIT + 1) {
+  if (bytes.length > longestAddress + 1) {
     throw new UsageError(
-      `an abstract name has at most ${LIMIT} bytes, and this one has ${bytes.length - 1}: ${text}; use a shorter one`,
+      `an abstract name has at most ${longestAddress} bytes, and this one has ${bytes.length - 1}: ${text}; use a shorter one`,
     )
   }
   return { kind: 'abstract', bytes, text }

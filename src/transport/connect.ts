@@ -19,8 +19,8 @@ export interface ConnectOptions {
   readonly timeout?: number
 }
 
-const FIRST_RETRY = 1
-const LAST_RETRY = 100
+const firstRetry = 1
+const lastRetry = 100
 
 /**
  * Connects; `{ fd }` takes over a connected socket instead. SystemError (ECONNREFUSED: nobody listens; ENOENT: nothing
@@ -35,7 +35,7 @@ export async function connectUnix(address: Address, options: ConnectOptions = {}
   if (parsed.kind === 'fd') return adoptConnected(parsed.fd)
 
   const deadline = performance.now() + timeout
-  for (let delay = FIRST_RETRY; ; delay = Math.min(delay * 2, LAST_RETRY)) {
+  for (let delay = firstRetry; ; delay = Math.min(delay * 2, lastRetry)) {
     const fd = binding.connectSocket(parsed.bytes)
     if (fd >= 0) return fd
     if (fd !== Errno.EAGAIN) throw systemFailure(fd, 'connect', parsed.text, adviceFor(fd))

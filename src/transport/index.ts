@@ -12,10 +12,6 @@ export { type Notification, type NotifyOptions, notify } from './notify.js'
 export { Peer, type PeerSource } from './peer.js'
 export type { DescriptorSet, Received } from './received.js'
 export type { SendQueue, SpecialPiece } from './send-queue.js'
+export type { Pressure, SocketHandlers, SocketStats } from './socket-handlers.js'
 export type { UnixSocketOptions } from './socket-options.js'
-export {
-  type Pressure,
-  type SocketHandlers,
-  type SocketStats,
-  UnixSocket,
-} from './unix-socket.js'
+export { UnixSocket } from './unix-socket.js'

@@ -17,9 +17,9 @@ export interface InheritedDescriptor {
   readonly descriptor: Descriptor
 }
 
-const FIRST = 3
+const firstPassed = 3
 /** Those of libsystemd, and LISTEN_PIDFDID of its newer versions. */
-const VARIABLES = ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES'] as const
+const variables = ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES'] as const
 
 /**
  * Takes over what LISTEN_FDS says was passed, in its order: several may have the same name. They are closed on exec from
@@ -39,13 +39,13 @@ export function inheritedDescriptors(): InheritedDescriptor[] {
   const owned: InheritedDescriptor[] = []
   try {
     for (let i = 0; i < passed.count; i++) {
-      owned.push({ name: passed.names?.[i] ?? 'unknown', descriptor: ownInherited(FIRST + i) })
+      owned.push({ name: passed.names?.[i] ?? 'unknown', descriptor: ownInherited(firstPassed + i) })
     }
   } catch (error) {
     for (const { descriptor } of owned) descriptor.take()
     throw error
   }
-  for (const variable of VARIABLES) delete process.env[variable]
+  for (const variable of variables) delete process.env[variable]
   return owned
 }
 

@@ -53,14 +53,14 @@ export interface AcceptHandlers {
 }
 
 /** A wake-up accepts no more than this, so that a flood of connections starves nobody. */
-const ACCEPTS_PER_WAKE_UP = 64
-const FIRST_RETRY = 10
-const LAST_RETRY = 1_000
+const acceptsPerWakeUp = 64
+const firstRetry = 10
+const lastRetry = 1_000
 
 /** Over in a while, by no event that could be waited for. */
-const SHORTAGES = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
+const shortages = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
 /** About one connection, which is gone: given up by its client, or forbidden by a security module. */
-const LOST_CONNECTIONS = new Set([Errno.ECONNABORTED, Errno.EINTR, Errno.EPERM, Errno.EACCES])
+const lostConnections = new Set([Errno.ECONNABORTED, Errno.EINTR, Errno.EPERM, Errno.EACCES])
 
 export class Listener implements Disposable {
   /** As it was given to `listen`. */
@@ -76,7 +76,7 @@ export class Listener implements Disposable {
   #paused = false
   #ref = true
   #refused = 0
-  #retryIn = FIRST_RETRY
+  #retryIn = firstRetry
   #retry: NodeJS.Timeout | undefined
 
   private constructor(address: Address, socket: ListeningSocket, authorize: ListenerOptions['authorize']) {
@@ -165,7 +165,7 @@ export class Listener implements Disposable {
   }
 
   #acceptSome(): void {
-    for (let done = 0; done < ACCEPTS_PER_WAKE_UP && this.#accepts(); done++) {
+    for (let done = 0; done < acceptsPerWakeUp && this.#accepts(); done++) {
       const fd = binding.acceptSocket(this.#socket.fd)
       if (fd === Errno.EAGAIN) {
         // Woken for nothing: another process that shares the socket was faster, or shut it down. Then it would be
@@ -173,14 +173,14 @@ export class Listener implements Disposable {
         if (done === 0 && binding.isShutDown(this.#socket.fd)) this.#fail(Errno.EINVAL)
         return
       }
-      if (SHORTAGES.has(fd)) return this.#backOff(fd)
+      if (shortages.has(fd)) return this.#backOff(fd)
       if (fd >= 0) this.#admit(fd)
-      else if (!LOST_CONNECTIONS.has(fd)) return this.#fail(fd)
+      else if (!lostConnections.has(fd)) return this.#fail(fd)
     }
   }
 
   #admit(fd: number): void {
-    this.#retryIn = FIRST_RETRY
+    this.#retryIn = firstRetry
     const candidate = new Candidate(fd)
     let admitted = false
     try {
@@ -211,7 +211,7 @@ export class Listener implements Disposable {
 
   #backOff(errno: number): void {
     const retryIn = this.#retryIn
-    this.#retryIn = Math.min(retryIn * 2, LAST_RETRY)
+    this.#retryIn = Math.min(retryIn * 2, lastRetry)
     this.#retry = setTimeout(() => {
       this.#retry = undefined
       this.#watch()

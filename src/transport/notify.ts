@@ -23,9 +23,9 @@ export interface NotifyOptions {
 }
 
 /** What one message takes (docs/kernel.md fact 6). */
-const MOST_DESCRIPTORS = 253
-const FIRST_RETRY = 1
-const LAST_RETRY = 100
+const mostDescriptors = 253
+const firstRetry = 1
+const lastRetry = 100
 
 /**
  * Sends one notification to $NOTIFY_SOCKET; false when there is none, so that nobody is told.
@@ -37,8 +37,8 @@ const LAST_RETRY = 100
 export async function notify(notification: Notification, options: NotifyOptions = {}): Promise<boolean> {
   const descriptors = [...(options.descriptors ?? [])]
   const content = encode(notification)
-  if (descriptors.length > MOST_DESCRIPTORS) {
-    throw new UsageError(`a notification takes ${MOST_DESCRIPTORS} descriptors, not ${descriptors.length}`)
+  if (descriptors.length > mostDescriptors) {
+    throw new UsageError(`a notification takes ${mostDescriptors} descriptors, not ${descriptors.length}`)
   }
   options.signal?.throwIfAborted()
   const socket = process.env.NOTIFY_SOCKET
@@ -65,7 +65,7 @@ async function retry(
   descriptors: readonly Descriptor[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  for (let delay = FIRST_RETRY; ; delay = Math.min(delay * 2, LAST_RETRY)) {
+  for (let delay = firstRetry; ; delay = Math.min(delay * 2, lastRetry)) {
     await wait(delay, signal)
     const sent = binding.sendDatagram(bytes, content, descriptors.map(numberOf))
     if (sent !== Errno.EAGAIN) return succeeded(sent, 'sendmsg', text) === 0

@@ -25,10 +25,10 @@ export interface BoundSocket {
   readonly file: SocketFile
 }
 
-const LOCK_PATIENCE = 1_000
-const LOCK_RETRY = 10
+const lockPatience = 1_000
+const lockRetry = 10
 /** More than one stale file in a row means that somebody unknown to the lock is at work there. */
-const ATTEMPTS = 4
+const attemptsToBind = 4
 
 export class SocketFile {
   readonly #path: string
@@ -55,7 +55,7 @@ export class SocketFile {
   }
 
   static #bind(address: PathAddress, path: string, options: SocketFileOptions): BoundSocket {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < attemptsToBind; attempt++) {
       const fd = binding.bindSocket(address.bytes, options.mode)
       if (fd >= 0) return SocketFile.#complete(fd, address, path, options)
       if (fd !== Errno.EADDRINUSE) throw systemFailure(fd, 'bind', address.text)
@@ -103,13 +103,13 @@ export class SocketFile {
 
 /** undefined when it cannot be had (no right to read the directory, a file system without locks, a holder who stays). */
 async function lockDirectory(directory: string, signal: AbortSignal | undefined): Promise<number | undefined> {
-  const deadline = performance.now() + LOCK_PATIENCE
+  const deadline = performance.now() + lockPatience
   for (;;) {
     const lock = binding.lockDirectory(directory)
     if (lock >= 0) return lock
     // Anybody who may read the directory can hold its lock for ever, which must not stop us.
     if (lock !== Errno.EAGAIN || performance.now() >= deadline) return undefined
-    await wait(LOCK_RETRY, signal)
+    await wait(lockRetry, signal)
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Descriptor, pairUnix } from '../../src/transport/index.js'
 import { binding } from '../../src/transport/native.js'
-import type { SocketHandlers } from '../../src/transport/unix-socket.js'
+import type { SocketHandlers } from '../../src/transport/socket-handlers.js'
 import {
   note,
   openEdgeSet,

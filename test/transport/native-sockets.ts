@@ -12,7 +12,7 @@ import {
   UnixSocket,
   type UnixSocketOptions,
 } from '../../src/transport/index.js'
-import type { SocketHandlers } from '../../src/transport/unix-socket.js'
+import type { SocketHandlers } from '../../src/transport/socket-handlers.js'
 
 export const readinesses = ['level', 'edge'] as const
 
