@@ -12,7 +12,7 @@ import { binding } from '../transport/native.js'
 import { plainGroup } from '../transport/send-queue.js'
 import { commitToSlab, largestInSlab, reserveInSlab, sendSlabCursor, slabBytes } from '../transport/send-slab.js'
 import { systemFailure } from '../transport/system-failure.js'
-import { descriptorWeight, type StreamSettings } from './options.js'
+import { checkSignal, descriptorWeight, type StreamSettings } from './options.js'
 
 export interface SendOptions {
   /** The descriptors are taken over instead of duplicated, once the frame is found to be sendable. */
@@ -94,8 +94,9 @@ export class FrameSender {
       this.#sendSmall(payload)
     } else {
       const given = descriptors === undefined ? [] : listOf(descriptors)
-      this.#checkOpen() // after the iterable, which may be anybody's code
-      this.#sendAny(payload, given, options?.transfer === true)
+      const transfer = options?.transfer === true
+      this.#checkOpen() // after the iterable and the option, which may be anybody's code
+      this.#sendAny(payload, given, transfer)
     }
     return !this.#isOverMark()
   }
@@ -344,15 +345,37 @@ function settle(waiters: Waiter[], settled: number): void {
 }
 
 function wait(waiters: Waiter[], until: number, signal: AbortSignal | undefined): Promise<void> {
-  const waiting = new Promise<void>((resolve, reject) => waiters.push({ until, resolve, reject }))
-  return signal === undefined ? waiting : raceSignal(waiting, signal)
+  if (signal === undefined) return new Promise((resolve, reject) => waiters.push({ until, resolve, reject }))
+  return new Promise((resolve, reject) => {
+    checkSignal(signal)
+    signal.throwIfAborted()
+    const waiter: Waiter = {
+      until,
+      resolve: () => {
+        signal.removeEventListener('abort', onAbort)
+        resolve()
+      },
+      reject: (error) => {
+        signal.removeEventListener('abort', onAbort)
+        reject(error)
+      },
+    }
+    // Who has stopped waiting must not count as told of what comes later.
+    const onAbort = (): void => {
+      waiters.splice(waiters.indexOf(waiter), 1)
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    waiters.push(waiter)
+  })
 }
 
 /** The promise, or the signal's reason if that comes first; listens no longer than it waits. */
 function raceSignal(waiting: Promise<void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    checkSignal(signal)
+    signal.throwIfAborted()
     const onAbort = (): void => reject(signal.reason)
-    if (signal.aborted) onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
     waiting.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })

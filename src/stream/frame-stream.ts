@@ -6,13 +6,13 @@
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EventEmitter } from 'eventemitter3'
 import { ClosedError, type PillionError } from '../errors.js'
-import { type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
+import { closeDescriptors, type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
 import { warnOnce } from '../transport/warn-once.js'
 import type { Frame } from './frame.js'
 import type { FrameBatch } from './frame-batch.js'
 import { FrameReceiver } from './frame-receiver.js'
 import { FrameSender, type SendOptions } from './frame-sender.js'
-import { type StreamOptions, streamSettings } from './options.js'
+import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
 import { type OutgoingFrame, readableOf, writableOf } from './web-streams.js'
 
 export interface StreamEvents {
@@ -92,7 +92,13 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
 
   private constructor(fd: number, options: StreamOptions) {
     super()
-    const settings = streamSettings(options)
+    let settings: StreamSettings
+    try {
+      settings = streamSettings(options)
+    } catch (error) {
+      closeDescriptors([fd])
+      throw error
+    }
     this.#socket = new UnixSocket(
       fd,
       {
@@ -111,23 +117,28 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
       },
       options,
     )
-    this.#sender = new FrameSender(this.#socket, settings, {
-      onDrain: () => void this.emit('drain'),
-      onRefused: (error, told) => this.#refused(error, told),
-      onStuck: (error) => this.destroy(error),
-      onEnded: () => {
-        this.#receiver.awaitEnd()
-        this.#directionDone()
-      },
-    })
-    this.#receiver = new FrameReceiver(this.#socket, settings, {
-      onFrame: (frame) => super.emit('frame', frame),
-      onBroken: (error) => this.#broken(error),
-      onEnd: (error) => this.#receivedAll(error),
-    })
-    this.#signal = options.signal
-    if (this.#signal?.aborted === true) this.#onAbort()
-    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    try {
+      this.#sender = new FrameSender(this.#socket, settings, {
+        onDrain: () => void this.emit('drain'),
+        onRefused: (error, told) => this.#refused(error, told),
+        onStuck: (error) => this.destroy(error),
+        onEnded: () => {
+          this.#receiver.awaitEnd()
+          this.#directionDone()
+        },
+      })
+      this.#receiver = new FrameReceiver(this.#socket, settings, {
+        onFrame: (frame) => super.emit('frame', frame),
+        onBroken: (error) => this.#broken(error),
+        onEnd: (error) => this.#receivedAll(error),
+      })
+      this.#signal = options.signal
+      if (this.#signal?.aborted === true) this.#onAbort()
+      else this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    } catch (error) {
+      this.#socket.close() // a codec's or an option's own code has thrown
+      throw error
+    }
   }
 
   /**

@@ -2,7 +2,7 @@
  * Where streams come from, besides a server: a connection, a pair, a socket that somebody else made.
  */
 import { adoptSocket } from '../transport/adopt-socket.js'
-import { type Address, connectUnix, type Descriptor, pairUnix } from '../transport/index.js'
+import { type Address, closeDescriptors, connectUnix, type Descriptor, pairUnix } from '../transport/index.js'
 import { FrameStream } from './frame-stream.js'
 import { type StreamOptions, streamSettings } from './options.js'
 
@@ -34,7 +34,19 @@ export async function connect(address: Address, options: ConnectOptions = {}): P
 export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
   streamSettings(options)
   const [a, b] = pairUnix()
-  return [FrameStream.over(a, options), FrameStream.over(b, options)]
+  let first: FrameStream
+  try {
+    first = FrameStream.over(a, options)
+  } catch (error) {
+    closeDescriptors([b])
+    throw error
+  }
+  try {
+    return [first, FrameStream.over(b, options)]
+  } catch (error) {
+    first.destroy()
+    throw error
+  }
 }
 
 /**

@@ -46,6 +46,7 @@ const defaultHighWaterMark = 256 * 1024
 /** Throws UsageError for what can never work. */
 export function streamSettings(options: StreamOptions): StreamSettings {
   socketSettings(options)
+  if (options.signal !== undefined) checkSignal(options.signal)
   const codec = options.codec ?? pillion()
   const highWaterMark = options.highWaterMark ?? defaultHighWaterMark
   if (!(highWaterMark >= 1)) {
@@ -56,4 +57,8 @@ export function streamSettings(options: StreamOptions): StreamSettings {
   const limits = frameLimits(options, codec)
   const connection = codec.connection(limits)
   return { codec, limits, connection, highWaterMark, memfdFrom, sealable: codec === pillion() }
+}
+
+export function checkSignal(signal: unknown): void {
+  if (!(signal instanceof AbortSignal)) throw new UsageError(`signal is an AbortSignal, not ${String(signal)}`)
 }

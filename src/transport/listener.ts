@@ -198,6 +198,8 @@ export class Listener implements Disposable {
     try {
       peer = new Peer(candidate)
       const verdict: unknown = authorize(peer)
+      // It is refused as no boolean; what it comes to must not end the process besides, at any peer's wish.
+      if (verdict instanceof Promise) verdict.catch(() => {})
       if (typeof verdict !== 'boolean') throw new UsageError(`authorize answers true or false, not ${inspect(verdict)}`)
       if (verdict && !this.closed) return true
     } catch (error) {

@@ -1,0 +1,76 @@
+/** Arguments that run code of their own, or are of the wrong kind: nothing leaks, and no later warning is swallowed. */
+import { expect, test } from 'vitest'
+import { ClosedError, connect, pair, type StreamOptions, UsageError } from '../../src/stream/index.js'
+import { Listener } from '../../src/transport/index.js'
+import { fill, named, pattern, streamPair, turns } from '../support/streams.js'
+
+test('an option that is no AbortSignal is a UsageError, and leaves nothing open', async () => {
+  expect(() => pair({ signal: true as unknown as AbortSignal })).toThrow(UsageError)
+  const [a] = streamPair()
+  fill(a, pattern(16_000))
+  await expect(a.flush({ signal: true as unknown as AbortSignal })).rejects.toThrow(UsageError)
+})
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  'an option whose getter throws at its reading %i leaves nothing open',
+  (reading) => {
+    let readings = 0
+    const options: StreamOptions = {
+      get maxPayload(): number {
+        if (++readings === reading) throw new Error('thrown by a getter')
+        return 100
+      },
+    }
+    try {
+      for (const end of pair(options)) end.destroy()
+      expect(readings).toBeLessThan(reading)
+    } catch (error) {
+      expect(error).toEqual(new Error('thrown by a getter'))
+    }
+  },
+)
+
+test('a `transfer` whose getter destroys the stream leaves the descriptor with the caller', () => {
+  const [a] = streamPair()
+  using file = named('file')
+  const options = {
+    get transfer(): boolean {
+      a.destroy()
+      return true
+    },
+  }
+  expect(() => a.send(Buffer.from('x'), [file], options)).toThrow(ClosedError)
+  expect(file.closed).toBe(false)
+})
+
+test('who has stopped waiting does not count as told', async () => {
+  const [a] = streamPair()
+  fill(a, pattern(16_000))
+  const stop = new AbortController()
+  const flush = a.flush({ signal: stop.signal })
+  stop.abort(new Error('stopped'))
+  await expect(flush).rejects.toThrow('stopped')
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  a.destroy(new Error('a bad end'))
+  await turns()
+  process.off('warning', onWarning)
+  expect(warnings.map((warning) => (warning as NodeJS.ErrnoException).code)).toEqual(['PILLION_UNOBSERVED_ERROR'])
+})
+
+test('an `authorize` that answers with a promise refuses, and its rejection ends nothing', async () => {
+  const listener = await Listener.listen('@pillion-test-async-authorize', {
+    authorize: (async () => {
+      throw new Error('too late')
+    }) as unknown as () => boolean,
+  })
+  const refused = new Promise((resolve) => {
+    listener.accept({ onConnection: () => {}, onError: () => {}, onRefused: (_peer, error) => resolve(error) })
+  })
+  const stream = await connect('@pillion-test-async-authorize')
+  expect(await refused).toBeInstanceOf(UsageError)
+  stream.destroy()
+  listener.close()
+  await turns() // an unhandled rejection would fail the run
+})
