@@ -153,6 +153,18 @@ Napi::Value SetSendBuffer(const Napi::CallbackInfo& info) {
   return StatusResult(info, ::setsockopt(IntArgument(info, 0), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes));
 }
 
+Napi::Value SendBuffer(const Napi::CallbackInfo& info) {
+  int bytes = 0;
+  socklen_t length = sizeof bytes;
+  const int result = ::getsockopt(IntArgument(info, 0), SOL_SOCKET, SO_SNDBUF, &bytes, &length);
+  return result < 0 ? ErrnoResult(info) : NumberResult(info, bytes);
+}
+
+Napi::Value StampMessages(const Napi::CallbackInfo& info) {
+  const int on = 1;
+  return StatusResult(info, ::setsockopt(IntArgument(info, 0), SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on));
+}
+
 Napi::Value RefuseRights(const Napi::CallbackInfo& info) {
   const int off = 0;
   return StatusResult(info, ::setsockopt(IntArgument(info, 0), SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off));
@@ -173,6 +185,8 @@ void InitDescriptors(Napi::Env env, Napi::Object exports) {
   Export<SetCloseOnExec>(env, exports, "setCloseOnExec");
   Export<SetNonBlocking>(env, exports, "setNonBlocking");
   Export<SetSendBuffer>(env, exports, "setSendBuffer");
+  Export<SendBuffer>(env, exports, "sendBuffer");
+  Export<StampMessages>(env, exports, "stampMessages");
   Export<RefuseRights>(env, exports, "refuseRights");
 }
 

@@ -17,6 +17,11 @@ namespace {
 
 constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
+// What a caller that names no type means.
+int TypeArgument(const Napi::CallbackInfo& info, size_t index) {
+  return info[index].IsUndefined() ? SOCK_STREAM : IntArgument(info, index);
+}
+
 Napi::Value SocketPair(const Napi::CallbackInfo& info) {
   int numbers[2];
   if (::socketpair(AF_UNIX, IntArgument(info, 0) | kFlags, 0, numbers) < 0) return ErrnoResult(info);
@@ -29,7 +34,7 @@ Napi::Value SocketPair(const Napi::CallbackInfo& info) {
 Napi::Value ConnectSocket(const Napi::CallbackInfo& info) {
   const SocketAddress address(info[0]);
   if (!address.valid) return NumberResult(info, -EINVAL);
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | kFlags, 0));
+  Fd fd(::socket(AF_UNIX, TypeArgument(info, 1) | kFlags, 0));
   if (!fd.IsOpen()) return ErrnoResult(info);
   if (::connect(fd.Get(), address.Get(), address.length) < 0) return ErrnoResult(info);
   return OwnedResult(info, std::move(fd));
@@ -48,7 +53,7 @@ Napi::Value ProbeSocket(const Napi::CallbackInfo& info) {
 Napi::Value BindSocket(const Napi::CallbackInfo& info) {
   const SocketAddress address(info[0]);
   if (!address.valid) return NumberResult(info, -EINVAL);
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | kFlags, 0));
+  Fd fd(::socket(AF_UNIX, TypeArgument(info, 2) | kFlags, 0));
   if (!fd.IsOpen()) return ErrnoResult(info);
   // The file is made with the mode of the socket itself, less the umask: set first, it is never more open than this.
   if (address.is_path && ::fchmod(fd.Get(), static_cast<mode_t>(IntArgument(info, 1))) < 0) return ErrnoResult(info);

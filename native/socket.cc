@@ -12,19 +12,11 @@
 
 #include "callback.h"
 #include "control_message.h"
+#include "receiving.h"
 
 namespace pillion {
 
 namespace {
-
-// The budget of one wake-up, after which the loop's other work has its turn.
-constexpr size_t kBudgetBytes = size_t{1} << 20;
-constexpr uint64_t kBudgetNanoseconds = 2'000'000;
-// A receive is not worth its system call with less room than this; JavaScript keeps that much free in the slab.
-constexpr size_t kLeastRoom = 8192;
-// A row of `received`: end, truncated, count, then the descriptors.
-constexpr size_t kRowInts = 3;
-constexpr size_t kMostRowInts = kRowInts + kMaxDescriptorsPerMessage + 1;
 
 constexpr size_t kMostMessages = 64;  // of one sendmmsg
 constexpr size_t kMostPieces = 256;
@@ -39,19 +31,6 @@ Waiting WhatWaits(int fd) {
   // Once the peer has ended its direction nothing is added, so a count made after that stays true.
   const bool ended = (state.revents & (POLLRDHUP | POLLHUP)) != 0;
   return ended && ::ioctl(fd, FIONREAD, &bytes) == 0 && bytes == 0 ? Waiting::kEnd : Waiting::kBytes;
-}
-
-int32_t AsInt(size_t value) { return static_cast<int32_t>(value); }
-
-// Where a Uint8Array's bytes are until JavaScript runs again; length 0 once its buffer is detached.
-uint8_t* BytesOf(napi_env env, napi_value array, size_t* length) {
-  void* data = nullptr;
-  *length = 0;
-  if (array == nullptr || napi_get_typedarray_info(env, array, nullptr, length, &data, nullptr, nullptr) != napi_ok ||
-      data == nullptr) {
-    *length = 0;
-  }
-  return static_cast<uint8_t*>(data);
 }
 
 }  // namespace
@@ -79,6 +58,7 @@ Socket::Socket(const Napi::CallbackInfo& info)
   // Weak, so that a socket that nobody can reach is collected; strong while it is watched (Apply).
   on_readable_ = Napi::Weak(info[2].As<Napi::Function>());
   on_writable_ = Napi::Weak(info[3].As<Napi::Function>());
+  keeps_messages_ = info[4].As<Napi::Boolean>().Value();
   environment_->Register(this);
 }
 
@@ -229,7 +209,7 @@ void Socket::Receive() {
   for (;;) {
     const Napi::HandleScope scope(Env());
     const napi_value slab = environment_->slab();  // held: JavaScript may replace it in the callback
-    const Filled filled = Fill(slab);
+    const Filled filled = keeps_messages_ ? FillMessages(slab) : Fill(slab);
     if (filled.anything) {
       CallBack(Env(), *environment_, on_readable_);
       KeepUnconsumed(slab);

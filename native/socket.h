@@ -1,4 +1,4 @@
-// Socket: one connected Unix stream socket. Receives what a wake-up brings into the environment's slab and sends what a
+// Socket: one connected Unix socket. Receives what a wake-up brings into the environment's slab and sends what a
 // plan lays out; decides nothing about either. Knows no frames.
 #pragma once
 
@@ -19,7 +19,8 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
  public:
   static void Init(Napi::Env env, Napi::Object exports);
 
-  // new Socket(fd, edge, onReadable, onWritable): the descriptor is in the ledger, and stays there while it is open.
+  // new Socket(fd, edge, onReadable, onWritable, keepsMessages): the descriptor is in the ledger, and stays there while
+  // it is open.
   explicit Socket(const Napi::CallbackInfo& info);
   ~Socket() override;
 
@@ -45,6 +46,9 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
 
   void Receive();
   Filled Fill(napi_value slab);
+  Filled FillMessages(napi_value slab);
+  bool NextBears();
+  int32_t AfterLast(int32_t status);
   void KeepUnconsumed(napi_value slab);
   int Apply(int watched);
   void Close();
@@ -64,6 +68,8 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   uint64_t busy_poll_ns_ = 0;
   int watched_ = 0;
   bool accepts_descriptors_ = true;
+  bool keeps_messages_ = false;  // the kernel keeps boundaries: each recvmsg is a message
+  bool reset_ = false;           // ECONNRESET was said, and messages may still come
 };
 
 }  // namespace pillion

@@ -11,4 +11,6 @@ export interface DescriptorSet {
   /** MSG_CTRUNC: `fds` is a prefix of what was sent, perhaps empty; the rest is gone for good (facts 7 and 9). */
   readonly truncated: boolean
   readonly fds: readonly number[]
+  /** Where the kernel keeps boundaries: the message's length as it was sent, and more than came of it if it was cut. */
+  readonly messageLength?: number
 }

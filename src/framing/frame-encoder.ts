@@ -200,7 +200,7 @@ function chunksOf(payload: Uint8Array | readonly Uint8Array[]): readonly Uint8Ar
   return payload instanceof Uint8Array ? [payload] : payload
 }
 
-function payloadLength(payload: Uint8Array | readonly Uint8Array[]): number {
+export function payloadLength(payload: Uint8Array | readonly Uint8Array[]): number {
   if (payload instanceof Uint8Array) return payload.length
   if (!Array.isArray(payload)) throw notBytes()
   let length = 0

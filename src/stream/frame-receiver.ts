@@ -6,6 +6,7 @@
  */
 import { UsageError } from '../errors.js'
 import { FrameDecoder, FrameTable, memfdFlag } from '../framing/index.js'
+import { MessageDecoder } from '../framing/message-decoder.js'
 import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
 import { type Frame, ReceivedFrame } from './frame.js'
 import { type FrameBatch, ReceivedBatch } from './frame-batch.js'
@@ -28,7 +29,7 @@ export class FrameReceiver {
   readonly #socket: UnixSocket
   readonly #settings: StreamSettings
   readonly #hooks: ReceiverHooks
-  readonly #decoder: FrameDecoder
+  readonly #decoder: FrameDecoder | MessageDecoder
   readonly #inbox = new Inbox()
   readonly #table = new FrameTable()
   readonly #batch = new ReceivedBatch()
@@ -58,7 +59,11 @@ export class FrameReceiver {
     this.#socket = socket
     this.#settings = settings
     this.#hooks = hooks
-    this.#decoder = new FrameDecoder(settings.codec, settings.limits, { connection: settings.connection })
+    const { wire, limits } = settings
+    this.#decoder =
+      wire === undefined
+        ? new MessageDecoder(limits)
+        : new FrameDecoder(wire.codec, limits, { connection: wire.connection })
   }
 
   get stats(): { frames: number; descriptors: number; lost: number; pauses: number } {
@@ -105,6 +110,7 @@ export class FrameReceiver {
    * that only sends would never know that it is done.
    */
   awaitEnd(): void {
+    if (!this.#settings.ends) return
     if (this.#consumer === undefined && !this.#over && this.#ending === undefined) this.#socket.resume()
   }
 

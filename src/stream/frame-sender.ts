@@ -5,14 +5,16 @@
  * `transfer`. Knows nothing of receiving.
  */
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
-import { FrameEncoder, memfdFlag, type OutgoingPiece } from '../framing/index.js'
+import { memfdFlag } from '../framing/index.js'
 import { surrender } from '../transport/descriptor.js'
 import { Descriptor, type UnixSocket } from '../transport/index.js'
 import { binding } from '../transport/native.js'
+import type { OutgoingQueue } from '../transport/outgoing-queue.js'
 import { plainGroup } from '../transport/send-queue.js'
-import { commitToSlab, largestInSlab, reserveInSlab, sendSlabCursor, slabBytes } from '../transport/send-slab.js'
+import { largestInSlab } from '../transport/send-slab.js'
 import { systemFailure } from '../transport/system-failure.js'
 import { checkSignal, descriptorWeight, type StreamSettings } from './options.js'
+import { MessageOutlet, type Outlet, StreamOutlet } from './outlet.js'
 
 export interface SendOptions {
   /** The descriptors are taken over instead of duplicated, once the frame is found to be sendable. */
@@ -40,12 +42,17 @@ export class FrameSender {
   readonly #socket: UnixSocket
   readonly #settings: StreamSettings
   readonly #hooks: SenderHooks
-  readonly #encoder: FrameEncoder
+  readonly #queue: OutgoingQueue
+  readonly #outlet: Outlet
+  /** The same, where short payloads without descriptors have a way of their own. */
+  readonly #stream: StreamOutlet | undefined
   readonly #flushes: Waiter[] = []
   readonly #ends: Waiter[] = []
   readonly #drains: Waiter[] = []
   #overMark = false
   #ending: Promise<void> | undefined
+  /** How many wait for `#ending` and have not given up. */
+  #endAwaited = 0
   #done = false
   #failure: Error | undefined
   #told = false
@@ -61,8 +68,10 @@ export class FrameSender {
     this.#socket = socket
     this.#settings = settings
     this.#hooks = hooks
-    this.#encoder = new FrameEncoder(settings.codec, settings.limits, settings.connection)
-    socket.queue.limitSends(settings.codec.sending.maxBytesPerSend)
+    this.#queue = socket.outgoing
+    const { wire, limits } = settings
+    this.#stream = wire === undefined ? undefined : new StreamOutlet(socket, wire.codec, limits, wire.connection)
+    this.#outlet = this.#stream ?? new MessageOutlet(socket, limits)
   }
 
   /** Everything is sent and this direction ended, or it has failed. */
@@ -84,14 +93,18 @@ export class FrameSender {
     descriptors?: Iterable<Descriptor | number>,
     options?: SendOptions,
   ): boolean {
+    const stream = this.#stream
     if (
+      stream !== undefined &&
       descriptors === undefined &&
       payload instanceof Uint8Array &&
       payload.length < largestInSlab &&
       payload.length < this.#settings.memfdFrom
     ) {
       this.#checkOpen()
-      this.#sendSmall(payload)
+      stream.queueSmall(payload)
+      this.#frames++
+      this.#socket.requestFlush()
     } else {
       const given = descriptors === undefined ? [] : listOf(descriptors)
       const transfer = options?.transfer === true
@@ -109,7 +122,7 @@ export class FrameSender {
 
   flush(signal: AbortSignal | undefined): Promise<void> {
     if (this.#failure !== undefined) return this.#reject(this.#failure)
-    const { queue } = this.#socket
+    const queue = this.#queue
     if (queue.empty) return Promise.resolve()
     return wait(this.#flushes, queue.queued, signal)
   }
@@ -117,7 +130,7 @@ export class FrameSender {
   /** As `flush`, but a frame that is refused alone does not keep the direction from ending. */
   #emptied(): Promise<void> {
     if (this.#failure !== undefined) return this.#reject(this.#failure)
-    const { queue } = this.#socket
+    const queue = this.#queue
     return queue.empty ? Promise.resolve() : wait(this.#ends, queue.queued, undefined)
   }
 
@@ -129,12 +142,14 @@ export class FrameSender {
       this.#hooks.onEnded()
     })
     this.#ending.catch(() => {}) // whoever awaits it is told all the same
-    return signal === undefined ? this.#ending : raceSignal(this.#ending, signal)
+    this.#endAwaited++
+    if (signal === undefined) return this.#ending
+    return raceSignal(this.#ending, signal, () => this.#endAwaited--)
   }
 
   /** Bytes left the queue. */
   sent(): void {
-    const { settled } = this.#socket.queue
+    const { settled } = this.#queue
     settle(this.#flushes, settled)
     settle(this.#ends, settled)
     if (!this.#overMark || this.#waiting() > this.#settings.highWaterMark) return
@@ -164,9 +179,9 @@ export class FrameSender {
   fail(error: Error): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    const waiting = [...this.#flushes.splice(0), ...this.#ends.splice(0), ...this.#drains.splice(0)]
-    for (const waiter of waiting) waiter.reject(error)
-    if (waiting.length > 0) this.#told = true
+    const waiting = [...this.#flushes.splice(0), ...this.#drains.splice(0)]
+    if (waiting.length > 0 || (this.#ends.length > 0 && this.#endAwaited > 0)) this.#told = true
+    for (const waiter of [...waiting, ...this.#ends.splice(0)]) waiter.reject(error)
   }
 
   #reject(failure: Error): Promise<never> {
@@ -188,26 +203,13 @@ export class FrameSender {
     if (this.#ending !== undefined) throw new ClosedError('this direction of the stream has been ended')
   }
 
-  /** The hot path: one small payload, no descriptors. */
-  #sendSmall(payload: Uint8Array): void {
-    const encoder = this.#encoder
-    const length = encoder.wireLength(encoder.check(payload, 0))
-    const slab = reserveInSlab(length)
-    const at = sendSlabCursor()
-    const end = encoder.writeSmall(slab, at, payload)
-    commitToSlab(end)
-    this.#socket.queue.pushPlain(slab, at, end, plainGroup)
-    this.#frames++
-    this.#socket.requestFlush()
-  }
-
   #sendAny(
     payload: Uint8Array | readonly Uint8Array[],
     given: readonly (Descriptor | number)[],
     transfer: boolean,
   ): void {
     const { memfdFrom, sealable } = this.#settings
-    const length = this.#encoder.check(payload, given.length)
+    const length = this.#outlet.check(payload, given.length)
     if (sealable && length >= memfdFrom) {
       this.#sendSealed(payload, length, given, transfer)
       return
@@ -226,7 +228,7 @@ export class FrameSender {
   ): void {
     const inline = new Uint8Array(8)
     new DataView(inline.buffer).setBigUint64(0, BigInt(length), true)
-    this.#encoder.check(inline, given.length + 1)
+    this.#outlet.check(inline, given.length + 1)
     const numbers = given.map(numberOf)
     this.#checkSets(numbers)
     const content = payload instanceof Uint8Array ? payload : Buffer.concat(payload, length)
@@ -242,45 +244,34 @@ export class FrameSender {
     owned: boolean,
     flags: number,
   ): void {
-    const group = fds.length === 0 ? plainGroup : ++this.#group
-    const copied = this.#encoder.copiedLength(payload, largestInSlab)
-    const inSlab = copied <= slabBytes
-    const memory = inSlab ? reserveInSlab(copied) : new Uint8Array(copied)
-    const at = inSlab ? sendSlabCursor() : 0
-    const pieces: OutgoingPiece[] = []
-    const end = this.#encoder.write(memory, at, payload, { fds, flags, copyBelow: largestInSlab }, pieces)
-    if (inSlab) commitToSlab(end)
-    const { queue } = this.#socket
-    for (const [i, piece] of pieces.entries()) {
-      if (piece.startsSend || piece.endsSend) queue.push({ ...piece, owned, begins: i === 0, group })
-      else queue.pushPlain(piece.bytes, piece.start, piece.end, group)
-    }
-    if (fds.length === 0) this.#socket.requestFlush()
-    else this.#sendBearing(group, owned)
+    const outlet = this.#outlet
+    const group = fds.length === 0 && !outlet.dropsPlain ? plainGroup : ++this.#group
+    outlet.queue(group, payload, { fds, owned }, flags)
+    if (group === plainGroup) this.#socket.requestFlush()
+    else this.#sendAlone(group, fds.length > 0 && !owned, owned)
     this.#frames++
     this.#descriptors += fds.length
   }
 
   /** Sends borrowed descriptors at once if it can, so that no duplicates are needed, and duplicates what has to wait. */
-  #sendBearing(group: number, owned: boolean): void {
-    const { queue } = this.#socket
+  #sendAlone(group: number, borrows: boolean, owned: boolean): void {
     // Those taken over may go later, with others of this tick: what becomes of them is always told by event.
     this.#sendingGroup = owned ? plainGroup : group
     try {
-      if (owned) this.#socket.requestFlush()
-      else this.#socket.flush()
+      if (borrows) this.#socket.flush()
+      else this.#socket.requestFlush()
     } finally {
       this.#sendingGroup = undefined
     }
     const refusal = this.#refusal
     this.#refusal = undefined
     if (refusal !== undefined) throw refusal
-    if (!owned && !queue.empty) this.#own(group)
+    if (borrows && !this.#queue.empty) this.#own(group)
   }
 
   /** One that is not open fails the frame alone; in a later set it would be found when the first one has gone. */
   #checkSets(numbers: readonly number[]): void {
-    if (numbers.length <= this.#settings.codec.sending.maxDescriptorsPerSend) return
+    if (numbers.length <= this.#outlet.maxDescriptorsPerSend) return
     for (const fd of numbers) {
       const kind = binding.descriptorKind(fd)
       if (typeof kind === 'number') throw systemFailure(kind, 'fstat', `fd ${fd}`)
@@ -289,8 +280,7 @@ export class FrameSender {
 
   /** Duplicates what the last frame has borrowed and not sent yet. */
   #own(group: number): void {
-    const { queue } = this.#socket
-    const duplicated = queue.own(group)
+    const duplicated = this.#queue.own(group)
     if (duplicated >= 0) return
     const error = systemFailure(
       duplicated,
@@ -299,12 +289,12 @@ export class FrameSender {
       'a descriptor could not be duplicated for the queue; with `transfer` none has to be',
     )
     // Half a frame cannot be called back: of several sets the first may have gone.
-    if (!queue.takeBack(group)) this.#hooks.onStuck(error)
+    if (!this.#queue.takeBack(group)) this.#hooks.onStuck(error)
     throw error
   }
 
   #waiting(): number {
-    const { queue } = this.#socket
+    const queue = this.#queue
     return queue.queued - queue.settled + queue.descriptors * descriptorWeight
   }
 
@@ -371,11 +361,20 @@ function wait(waiters: Waiter[], until: number, signal: AbortSignal | undefined)
 }
 
 /** The promise, or the signal's reason if that comes first; listens no longer than it waits. */
-function raceSignal(waiting: Promise<void>, signal: AbortSignal): Promise<void> {
+function raceSignal(waiting: Promise<void>, signal: AbortSignal, onGivenUp: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    checkSignal(signal)
-    signal.throwIfAborted()
-    const onAbort = (): void => reject(signal.reason)
+    const giveUp = (reason: unknown): void => {
+      onGivenUp()
+      reject(reason)
+    }
+    try {
+      checkSignal(signal)
+      signal.throwIfAborted()
+    } catch (reason) {
+      giveUp(reason)
+      return
+    }
+    const onAbort = (): void => giveUp(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     waiting.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })

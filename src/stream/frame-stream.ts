@@ -116,6 +116,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
         },
       },
       options,
+      settings.limits.maxPayload,
     )
     try {
       this.#sender = new FrameSender(this.#socket, settings, {
@@ -356,7 +357,9 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#socket.close()
     this.#receiver.discard(error)
-    this.#sender.fail(error ?? new ClosedError('the stream was destroyed'))
+    // Whoever asks later about what was sent and ended properly is not told of a failure.
+    if (error !== undefined || !this.#sender.done)
+      this.#sender.fail(error ?? new ClosedError('the stream was destroyed'))
     this.#settle()
     try {
       if (error !== undefined && !this.emit('error', error)) process.nextTick(() => this.#warnUnlessObserved(error))

@@ -17,6 +17,7 @@ export {
   notify,
   Peer,
   type Pressure,
+  type SocketType,
 } from '../transport/index.js'
 export type { Frame } from './frame.js'
 export type { FrameBatch } from './frame-batch.js'

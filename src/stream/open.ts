@@ -12,7 +12,7 @@ export interface ConnectOptions extends StreamOptions {
 }
 
 /**
- * Connects to a listening Unix socket.
+ * Connects to a listening Unix socket; with `type: 'datagram'`, to one that is bound, such as a log's or systemd's.
  *
  * Rejects with SystemError (`code` 'ENOENT': nothing there; 'ECONNREFUSED': nobody listens there any more),
  * PermissionError (the file's mode), TimeoutError (the backlog stayed full), UsageError (an address or option that can
@@ -23,6 +23,7 @@ export async function connect(address: Address, options: ConnectOptions = {}): P
   const fd = await connectUnix(address, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+    ...(options.type === undefined ? {} : { type: options.type }),
   })
   return FrameStream.over(fd, options)
 }
@@ -33,7 +34,7 @@ export async function connect(address: Address, options: ConnectOptions = {}): P
  */
 export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
   streamSettings(options)
-  const [a, b] = pairUnix()
+  const [a, b] = pairUnix(options.type)
   let first: FrameStream
   try {
     first = FrameStream.over(a, options)
@@ -50,13 +51,13 @@ export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
 }
 
 /**
- * A stream over a connected Unix stream socket: inherited, received, or made by another library. The stream owns it from
- * now on. Throws UsageError when it is a socket of another kind or in another state, SystemError when it is no socket
+ * A stream over a connected Unix socket of the given `type`: inherited, received, or made by another library. The stream
+ * owns it from now on. Throws UsageError when it is a socket of another kind or in another state, SystemError when it is no socket
  * (ENOTSOCK) or not open (EBADF); it is then still the caller's.
  *
  * O_NONBLOCK is set on the open file, and so for everybody who shares it (docs/kernel.md fact 14).
  */
 export function adopt(fd: number | Descriptor, options: StreamOptions = {}): FrameStream {
   streamSettings(options)
-  return FrameStream.over(adoptSocket(fd, 'connected').fd, options)
+  return FrameStream.over(adoptSocket(fd, 'connected', options.type).fd, options)
 }

@@ -1,12 +1,18 @@
 /**
  * What can be chosen for a stream, checked once, with the defaults filled in.
  */
+import { inspect } from 'node:util'
 import { UsageError } from '../errors.js'
 import { type Codec, type CodecConnection, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
-import type { UnixSocketOptions } from '../transport/index.js'
+import type { SocketType, UnixSocketOptions } from '../transport/index.js'
 import { socketSettings } from '../transport/socket-options.js'
 
 export interface StreamOptions extends UnixSocketOptions {
+  /**
+   * `stream` (default): frames by the codec, over bytes. `seqpacket` and `datagram`: a frame is a message, whose boundaries
+   * the kernel keeps, and there is no codec; both ends use the same. What that changes: docs/guarantees.md, *Messages*.
+   */
+  readonly type?: SocketType
   /** The wire format; both ends use the same. Default `pillion()`. */
   readonly codec?: Codec
   /** Largest payload in bytes, sent or received. Default: what the codec says, 16 MiB for most. */
@@ -28,10 +34,11 @@ export interface StreamOptions extends UnixSocketOptions {
 }
 
 export interface StreamSettings {
-  readonly codec: Codec
+  /** The format, and its state, one for both directions. undefined: a frame is a message, as the kernel keeps it. */
+  readonly wire: { readonly codec: Codec; readonly connection: CodecConnection } | undefined
   readonly limits: FrameLimits
-  /** One for both directions, which may share state. */
-  readonly connection: CodecConnection
+  /** The peer's end is seen. */
+  readonly ends: boolean
   readonly highWaterMark: number
   readonly memfdFrom: number
   /** Payloads may travel in a sealed memfd, either way. */
@@ -45,18 +52,31 @@ const defaultHighWaterMark = 256 * 1024
 
 /** Throws UsageError for what can never work. */
 export function streamSettings(options: StreamOptions): StreamSettings {
-  socketSettings(options)
+  const { keepsMessages } = socketSettings(options)
+  const ends = options.type !== 'datagram'
   if (options.signal !== undefined) checkSignal(options.signal)
-  const codec = options.codec ?? pillion()
   const highWaterMark = options.highWaterMark ?? defaultHighWaterMark
-  if (!(highWaterMark >= 1)) {
+  if (typeof highWaterMark !== 'number' || !(highWaterMark >= 1)) {
     throw new UsageError(`highWaterMark is a number of bytes from 1 on, not ${String(highWaterMark)}`)
   }
   const memfdFrom = options.memfdFrom ?? Number.POSITIVE_INFINITY
-  if (!(memfdFrom >= 1)) throw new UsageError(`memfdFrom is a number of bytes from 1 on, not ${String(memfdFrom)}`)
+  if (typeof memfdFrom !== 'number' || !(memfdFrom >= 1)) {
+    throw new UsageError(`memfdFrom is a number of bytes from 1 on, not ${String(memfdFrom)}`)
+  }
+  if (keepsMessages) {
+    for (const option of ['codec', 'memfdFrom'] as const) {
+      if (options[option] === undefined) continue
+      throw new UsageError(`type '${options.type}' has no ${option}: a frame is a message, with nothing added to it`)
+    }
+    return { wire: undefined, limits: frameLimits(options), ends, highWaterMark, memfdFrom, sealable: false }
+  }
+  const codec = options.codec ?? pillion()
+  if (typeof codec?.connection !== 'function') {
+    throw new UsageError(`codec is a Codec, as pillion() gives one, not ${inspect(codec)}`)
+  }
   const limits = frameLimits(options, codec)
-  const connection = codec.connection(limits)
-  return { codec, limits, connection, highWaterMark, memfdFrom, sealable: codec === pillion() }
+  const wire = { codec, connection: codec.connection(limits) }
+  return { wire, limits, ends, highWaterMark, memfdFrom, sealable: codec === pillion() }
 }
 
 export function checkSignal(signal: unknown): void {

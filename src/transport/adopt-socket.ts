@@ -6,7 +6,8 @@
 import { UsageError } from '../errors.js'
 import { Descriptor, surrender } from './descriptor.js'
 import { binding } from './native.js'
-import { AF_UNIX, Errno, SOCK_STREAM, type SocketState } from './system-calls.js'
+import { type SocketType, socketTypeNumber, socketTypeOf } from './socket-type.js'
+import { AF_UNIX, Errno, type SocketState } from './system-calls.js'
 import { succeeded, systemFailure } from './system-failure.js'
 
 /** A socket in the ledger, non-blocking and closed on exec, and what it was found to be. */
@@ -16,18 +17,23 @@ export interface AdoptedSocket {
 }
 
 /**
- * Checks that it is a Unix stream socket that is connected, or listening, and takes it over: a Descriptor is closed to
- * its holder from then on, a number must not be closed by anybody else. When this throws, it is still the caller's.
+ * Checks that it is a Unix socket of this type that is connected, or listening, and takes it over: a Descriptor is closed
+ * to its holder from then on, a number must not be closed by anybody else. When this throws, it is still the caller's.
  *
  * O_NONBLOCK is set on the open file, so whoever shares the socket gets it too (docs/kernel.md fact 14).
  */
-export function adoptSocket(socket: number | Descriptor, wanted: 'connected' | 'listening'): AdoptedSocket {
+export function adoptSocket(
+  socket: number | Descriptor,
+  wanted: 'connected' | 'listening',
+  type: SocketType = 'stream',
+): AdoptedSocket {
+  const number = socketTypeNumber(type)
   const fd = socket instanceof Descriptor ? socket.fd : socket
   if (!Number.isInteger(fd) || fd < 0) throw new UsageError(`a descriptor is a number from 0 on, not ${String(fd)}`)
   const state = binding.socketState(fd)
   if (typeof state === 'number') throw systemFailure(state, 'getsockopt', `fd ${fd}`, describe(fd))
-  const flaw = flawOf(state, wanted)
-  if (flaw !== undefined) throw new UsageError(`fd ${fd} ${flaw}; a ${wanted} Unix stream socket is needed`)
+  const flaw = flawOf(state, wanted, number)
+  if (flaw !== undefined) throw new UsageError(`fd ${fd} ${flaw}; a ${wanted} Unix ${type} socket is needed`)
 
   if (socket instanceof Descriptor) {
     prepare(fd)
@@ -50,9 +56,9 @@ function prepare(fd: number): void {
   succeeded(binding.setNonBlocking(fd), 'fcntl', `fd ${fd}`)
 }
 
-function flawOf(state: SocketState, wanted: 'connected' | 'listening'): string | undefined {
+function flawOf(state: SocketState, wanted: 'connected' | 'listening', type: number): string | undefined {
   if (state.domain !== AF_UNIX) return `is a socket of address family ${state.domain}`
-  if (state.type !== SOCK_STREAM) return `is a Unix socket of type ${state.type}`
+  if (state.type !== type) return `is a Unix socket of type ${state.type} (${socketTypeOf(state.type) ?? 'unknown'})`
   if (state[wanted]) return undefined
   if (state.listening) return 'is a listening socket'
   return state.connected ? 'is a connected socket' : 'is a socket that is neither connected nor listening'

@@ -8,7 +8,8 @@ import { type Address, parseAddress } from './address.js'
 import { adoptSocket } from './adopt-socket.js'
 import type { Descriptor } from './descriptor.js'
 import { binding } from './native.js'
-import { Errno, SOCK_STREAM } from './system-calls.js'
+import { type SocketType, socketTypeNumber } from './socket-type.js'
+import { Errno } from './system-calls.js'
 import { systemFailure } from './system-failure.js'
 import { wait } from './wait.js'
 
@@ -17,6 +18,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
   /** How long to wait for a place in the listener's backlog, in ms. Default: 30,000. Infinity is allowed. */
   readonly timeout?: number
+  /** Of the socket; what is connected to has the same. Default 'stream'. */
+  readonly type?: SocketType
 }
 
 const firstRetry = 1
@@ -28,17 +31,18 @@ const lastRetry = 100
  * for, and no event tells when it is over.
  */
 export async function connectUnix(address: Address, options: ConnectOptions = {}): Promise<number> {
-  const { signal, timeout = 30_000 } = options
+  const { signal, timeout = 30_000, type = 'stream' } = options
+  const number = socketTypeNumber(type)
   if (typeof timeout !== 'number' || !(timeout >= 0)) throw new UsageError('timeout is a number of ms from 0 on')
   signal?.throwIfAborted()
   const parsed = parseAddress(address)
-  if (parsed.kind === 'fd') return adoptConnected(parsed.fd)
+  if (parsed.kind === 'fd') return adoptConnected(parsed.fd, type)
 
   const deadline = performance.now() + timeout
   for (let delay = firstRetry; ; delay = Math.min(delay * 2, lastRetry)) {
-    const fd = binding.connectSocket(parsed.bytes)
+    const fd = binding.connectSocket(parsed.bytes, number)
     if (fd >= 0) return fd
-    if (fd !== Errno.EAGAIN) throw systemFailure(fd, 'connect', parsed.text, adviceFor(fd))
+    if (fd !== Errno.EAGAIN) throw systemFailure(fd, 'connect', parsed.text, adviceFor(fd, type))
     const left = deadline - performance.now()
     if (left <= 0) {
       throw new TimeoutError(`connect ${parsed.text}: the listener's backlog stayed full for ${timeout} ms`)
@@ -47,20 +51,20 @@ export async function connectUnix(address: Address, options: ConnectOptions = {}
   }
 }
 
-/** Takes over a connected Unix stream socket. When this throws, it is still the caller's. */
-export function adoptConnected(socket: number | Descriptor): number {
-  return adoptSocket(socket, 'connected').fd
+/** Takes over a connected Unix socket. When this throws, it is still the caller's. */
+export function adoptConnected(socket: number | Descriptor, type?: SocketType): number {
+  return adoptSocket(socket, 'connected', type).fd
 }
 
 /** Two sockets connected to each other. */
-export function pairUnix(): readonly [number, number] {
-  const pair = binding.socketPair(SOCK_STREAM)
+export function pairUnix(type: SocketType = 'stream'): readonly [number, number] {
+  const pair = binding.socketPair(socketTypeNumber(type))
   if (typeof pair === 'number') throw systemFailure(pair, 'socketpair')
   return pair
 }
 
-function adviceFor(errno: number): string | undefined {
+function adviceFor(errno: number, type: SocketType): string | undefined {
   if (errno === Errno.ECONNREFUSED) return 'nobody listens there'
-  if (errno === Errno.EPROTOTYPE) return 'the socket there is no stream socket'
+  if (errno === Errno.EPROTOTYPE) return `the socket there is no ${type} socket`
   return undefined
 }

@@ -12,11 +12,14 @@ import { adoptOwned, type Descriptor } from './descriptor.js'
 import { binding, type NativeWatcher } from './native.js'
 import { Peer, type PeerSource } from './peer.js'
 import { SocketFile } from './socket-file.js'
-import { Errno } from './system-calls.js'
+import { type SocketType, socketTypeNumber } from './socket-type.js'
+import { Errno, SOCK_DGRAM } from './system-calls.js'
 import { succeeded, systemFailure } from './system-failure.js'
 import { warnOnce } from './warn-once.js'
 
 export interface ListenerOptions {
+  /** 'stream' (default) or 'seqpacket'; so are the connections. */
+  readonly type?: SocketType
   /**
    * The file's permission bits, exactly these whatever the umask; who may write it may connect. Default: 0o600. At no
    * moment does the file have more.
@@ -96,11 +99,16 @@ export class Listener implements Disposable {
    * never removed; O_NONBLOCK is set on it for all who share it. When this rejects, `fd` is still the caller's.
    */
   static async listen(address: Address, options: ListenerOptions = {}): Promise<Listener> {
-    const { mode = 0o600, backlog = 511, signal, authorize } = options
+    const { type = 'stream', mode = 0o600, backlog = 511, signal, authorize } = options
+    if (socketTypeNumber(type) === SOCK_DGRAM) {
+      throw new UsageError(
+        "a datagram socket does not listen: listen with type 'seqpacket', or use pair, connect or adopt",
+      )
+    }
     checkInteger('mode', mode, 0o777)
     checkInteger('backlog', backlog, 0x7fff_ffff)
     signal?.throwIfAborted()
-    const socket = await open(parseAddress(address), mode, backlog, signal)
+    const socket = await open(parseAddress(address), { type, mode, backlog, signal })
     return new Listener(address, socket, authorize)
   }
 
@@ -257,24 +265,28 @@ interface ListeningSocket {
   readonly abstract: boolean
 }
 
-async function open(
-  address: ParsedAddress,
-  mode: number,
-  backlog: number,
-  signal: AbortSignal | undefined,
-): Promise<ListeningSocket> {
+async function open(address: ParsedAddress, options: OpenOptions): Promise<ListeningSocket> {
+  const { type, mode, backlog, signal } = options
+  const number = socketTypeNumber(type)
   if (address.kind === 'path') {
-    return { ...(await SocketFile.listen(address, { mode, backlog, signal })), abstract: false }
+    return { ...(await SocketFile.listen(address, { type: number, mode, backlog, signal })), abstract: false }
   }
   if (address.kind === 'fd') {
-    const { fd, state } = adoptSocket(address.fd, 'listening')
+    const { fd, state } = adoptSocket(address.fd, 'listening', type)
     return { fd, file: undefined, abstract: state.name[0] === 0 }
   }
-  const fd = succeeded(binding.bindSocket(address.bytes, undefined), 'bind', address.text)
+  const fd = succeeded(binding.bindSocket(address.bytes, undefined, number), 'bind', address.text)
   const listening = binding.listenSocket(fd, backlog)
   if (listening < 0) binding.closeFd(fd)
   succeeded(listening, 'listen', address.text)
   return { fd, file: undefined, abstract: true }
+}
+
+interface OpenOptions {
+  readonly type: SocketType
+  readonly mode: number
+  readonly backlog: number
+  readonly signal: AbortSignal | undefined
 }
 
 /** Lets a Peer ask while it is being judged; afterwards the number belongs to somebody else. */

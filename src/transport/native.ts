@@ -30,7 +30,10 @@ export interface NativeSocket {
   readonly fd: number
   /** Sets the events to be told of; 0 or a negative errno. */
   watch(events: number): number
-  /** The next bytes of the stream go here, and into the slab once it is full. undefined takes it back. */
+  /**
+   * The next bytes of the stream go here, and into the slab once it is full. undefined takes it back. Where boundaries
+   * are kept, the other way round: what of a message the slab has no room for, and both together at most its length.
+   */
   lend(memory: Uint8Array | undefined): void
   /**
    * Sends the first `messages` rows of `plan`, whose pieces lie in `chunks`; as many as one system call takes.
@@ -53,19 +56,26 @@ export interface NativeWatcher {
 
 export interface Binding extends SystemCalls {
   readonly control: Int32Array
-  /** Rows: position of the last byte's end within the wake-up's bytes, truncated (0, 1), count, descriptors. */
+  /**
+   * Rows: position of the last byte's end within the wake-up's bytes, truncated (0, 1), count, descriptors. Where
+   * boundaries are kept, a row for each message, with its length as it was sent before the descriptors.
+   */
   readonly received: Int32Array
   /** Rows: pieces, descriptors, close them when sent (0, 1); a piece: chunk, start, length; descriptors. */
   readonly plan: Int32Array
   setSlab(slab: Uint8Array): void
   /** Whether so many descriptors (or a quarter of the table, if less) fit into the table. */
   hasHeadroom(descriptors: number): boolean
-  /** The callbacks get no arguments: everything is in `control`. Owns the descriptor, which is in the ledger. */
+  /**
+   * The callbacks get no arguments: everything is in `control`. Owns the descriptor, which is in the ledger.
+   * `keepsMessages`: the kernel keeps boundaries.
+   */
   readonly Socket: new (
     fd: number,
     edge: boolean,
     onReadable: () => void,
     onWritable: () => void,
+    keepsMessages: boolean,
   ) => NativeSocket
   readonly Watcher: new (fd: number, onReady: () => void) => NativeWatcher
   /** The memfd's first `length` bytes as memory, privately mapped, or a negative errno. */

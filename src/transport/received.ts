@@ -10,6 +10,8 @@ export interface DescriptorSet {
   /** MSG_CTRUNC: `fds` is what could be installed, perhaps nothing; the rest is gone for good (facts 7 and 9). */
   readonly truncated: boolean
   readonly fds: readonly number[]
+  /** Where the kernel keeps boundaries: the message's length as it was sent, and more than came of it if it was cut. */
+  readonly messageLength?: number
 }
 
 /** One object a socket, filled anew for each call of its receiver. */
@@ -23,7 +25,7 @@ export interface Received {
   readonly end: number
   /** Stream position of `bytes[start]`. */
   readonly position: number
-  /** In the order of their arrival. */
+  /** In the order of their arrival. Where the kernel keeps boundaries, one for each message, if only an empty one. */
   readonly sets: readonly DescriptorSet[]
   /** Leaves the slab up to `end` as it is for good: views into it stay what they are. */
   keep(): void

@@ -5,6 +5,15 @@
  * it knows one thing: the pieces of a group are sent all, or dropped together before the first byte of them went.
  */
 import { binding } from './native.js'
+import {
+  controlSpace,
+  type Layout,
+  mostBytes,
+  mostControlBytes,
+  mostMessages,
+  mostPieces,
+  type OutgoingQueue,
+} from './outgoing-queue.js'
 import { releaseFromSlab } from './send-slab.js'
 
 /** A piece with descriptors, or with a say in where a sendmsg begins or ends. */
@@ -29,23 +38,11 @@ export interface SpecialPiece {
 /** What bears no descriptors is never dropped alone, and need not be told apart. */
 export const plainGroup = 0
 
-/** A layout for one system call: `messages` rows in the plan, whose pieces lie in `chunks`. */
-export interface Layout {
-  messages: number
-  readonly chunks: Uint8Array[]
-}
-
 type Piece = { -readonly [K in keyof SpecialPiece]: SpecialPiece[K] }
 
-// What native/socket.cc takes in one call; the plan has room for all of them together.
-const mostMessages = 64
-const mostPieces = 256
-const mostControlBytes = 4096
-/** A reader as fast as the kernel's copying would let one call take any number of bytes. */
-const mostBytes = 1024 * 1024
 const noFds: readonly number[] = []
 
-export class SendQueue {
+export class SendQueue implements OutgoingQueue {
   #pieces: Piece[] = []
   #head = 0
   #queued = 0
@@ -97,10 +94,6 @@ export class SendQueue {
     this.#pieces.push({ ...piece, fds: piece.fds.length === 0 ? noFds : piece.fds })
   }
 
-  /**
-   * Replaces the borrowed descriptors of the last group, as far as they still wait, by duplicates: their owner may close
-   * them, and the number would come to mean another file. 0, or the negative errno of a duplicate that failed.
-   */
   own(group: number): number {
     for (let i = this.#pieces.length - 1; i >= this.#head; i--) {
       const piece = this.#pieces[i] as Piece
@@ -121,7 +114,6 @@ export class SendQueue {
     return 0
   }
 
-  /** Lays as much as one system call takes out in the plan. */
   layOut(): Layout {
     const { plan } = binding
     const layout = this.#layout
@@ -201,10 +193,6 @@ export class SendQueue {
     return group
   }
 
-  /**
-   * Takes back the group that was queued last, as if it had never been: nobody waits for it yet. False when a part of
-   * it has gone; then nothing is done.
-   */
   takeBack(group: number): boolean {
     let first = this.#pieces.length
     while (first > this.#head && (this.#pieces[first - 1] as Piece).group === group) first--
@@ -266,11 +254,6 @@ function plainPiece(bytes: Uint8Array, start: number, end: number, group: number
     begins: false,
     group,
   }
-}
-
-/** CMSG_SPACE of a set. */
-function controlSpace(count: number): number {
-  return count === 0 ? 0 : 16 + ((count * 4 + 7) & ~7)
 }
 
 function closeAll(fds: readonly number[]): void {

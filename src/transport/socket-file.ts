@@ -16,6 +16,8 @@ import { wait } from './wait.js'
 export interface SocketFileOptions {
   readonly mode: number
   readonly backlog: number
+  /** The kernel's number of the socket's type. */
+  readonly type: number
   readonly signal: AbortSignal | undefined
 }
 
@@ -56,7 +58,7 @@ export class SocketFile {
 
   static #bind(address: PathAddress, path: string, options: SocketFileOptions): BoundSocket {
     for (let attempt = 0; attempt < attemptsToBind; attempt++) {
-      const fd = binding.bindSocket(address.bytes, options.mode)
+      const fd = binding.bindSocket(address.bytes, options.mode, options.type)
       if (fd >= 0) return SocketFile.#complete(fd, address, path, options)
       if (fd !== Errno.EADDRINUSE) throw systemFailure(fd, 'bind', address.text)
       removeStale(address, path)

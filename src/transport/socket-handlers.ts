@@ -19,7 +19,7 @@ export interface SocketHandlers {
   /**
    * New bytes, sets, or both: takes them in, and runs nobody else's code. Owns the sets' descriptors from now on.
    * Returns how many of [start, end) it has done with; the rest is presented again, in front of what comes next (keep
-   * it below 64 KiB: lend memory for more).
+   * it below 64 KiB: lend memory for more). Of messages, it has done with all.
    */
   onReceived(received: Received): number
   /** Follows onReceived: the time to hand on what it took in. What this throws disturbs nothing here. */

@@ -3,10 +3,16 @@
  */
 import { UsageError } from '../errors.js'
 import { binding } from './native.js'
-import { Errno } from './system-calls.js'
+import { type SocketType, socketTypeNumber } from './socket-type.js'
+import { Errno, SOCK_STREAM } from './system-calls.js'
 import { succeeded } from './system-failure.js'
 
 export interface UnixSocketOptions {
+  /**
+   * What the socket is. Where the kernel keeps boundaries ('seqpacket', 'datagram') each message is received and sent
+   * whole. Default 'stream'.
+   */
+  readonly type?: SocketType
   /** How the socket's readiness is learnt: the loop's own poll (default), or a shared edge-triggered epoll set. */
   readonly readiness?: 'level' | 'edge'
   /** Microseconds to spin for more after a wake-up. 0 (default): none. Costs a core while it spins. */
@@ -28,6 +34,8 @@ export interface UnixSocketOptions {
 }
 
 export interface SocketSettings {
+  /** The kernel keeps boundaries. */
+  readonly keepsMessages: boolean
   readonly edge: boolean
   readonly busyPoll: number
   readonly acceptDescriptors: boolean
@@ -48,7 +56,9 @@ export function socketSettings(options: UnixSocketOptions): SocketSettings {
   if (typeof acceptDescriptors !== 'boolean') {
     throw new UsageError(`acceptDescriptors is true or false, not ${String(acceptDescriptors)}`)
   }
+  const type = socketTypeNumber(options.type ?? 'stream')
   return {
+    keepsMessages: type !== SOCK_STREAM,
     edge: readiness === 'edge',
     busyPoll: checkNumber('busyPoll', options.busyPoll ?? 0),
     acceptDescriptors,
@@ -64,6 +74,7 @@ export function applyToSocket(fd: number, settings: SocketSettings): void {
   if (settings.sendBuffer !== undefined) {
     succeeded(binding.setSendBuffer(fd, settings.sendBuffer), 'setsockopt', 'SO_SNDBUF')
   }
+  if (settings.keepsMessages) succeeded(binding.stampMessages(fd), 'setsockopt', 'SO_TIMESTAMP')
   if (!settings.acceptDescriptors) {
     // Linux 6.16 and later: the peer is told at its send, by EPERM. Before, what it sends is closed unseen by the kernel.
     const refused = binding.refuseRights(fd)

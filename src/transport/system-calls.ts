@@ -53,17 +53,21 @@ export interface SystemCalls {
   setNonBlocking(fd: number): number
   /** SO_SNDBUF. */
   setSendBuffer(fd: number, bytes: number): number
+  /** The same, as the kernel has it: doubled. */
+  sendBuffer(fd: number): number
+  /** SO_TIMESTAMP: a control message comes with each message, and none with the end (docs/kernel.md fact 18). */
+  stampMessages(fd: number): number
   /** SO_PASSRIGHTS off: the peer's sends with descriptors fail. -ENOPROTOOPT before Linux 6.16. */
   refuseRights(fd: number): number
 
-  /** Addresses are the bytes of sun_path. All sockets made here are owned, non-blocking and closed on exec. */
+  /** Addresses are the bytes of sun_path; a type that is not given is SOCK_STREAM. All sockets made here are owned, non-blocking and closed on exec. */
   socketPair(type: number): readonly [number, number] | number
   /** -EAGAIN: the listener's backlog is full. */
-  connectSocket(address: Uint8Array): number
+  connectSocket(address: Uint8Array, type?: number): number
   /** Asks who is there, unseen by them. -ECONNREFUSED: a socket file without a socket; 0, -EPROTOTYPE: somebody. */
   probeSocket(address: Uint8Array): number
   /** @param mode of a path's file, less the umask, from its first moment; undefined for an abstract name */
-  bindSocket(address: Uint8Array, mode: number | undefined): number
+  bindSocket(address: Uint8Array, mode: number | undefined, type?: number): number
   listenSocket(fd: number, backlog: number): number
   acceptSocket(fd: number): number
   /** Whether nothing can come any more: a listening socket that was shut down says -EAGAIN for ever. */
@@ -95,6 +99,8 @@ export interface SystemCalls {
 
 export const AF_UNIX = 1
 export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
+export const SOCK_SEQPACKET = 5
 
 export const Seal = { seal: 1, shrink: 2, grow: 4, write: 8 } as const
 
@@ -111,6 +117,7 @@ export const Errno = {
   EEXIST: -constants.errno.EEXIST,
   ENFILE: -constants.errno.ENFILE,
   EMFILE: -constants.errno.EMFILE,
+  EMSGSIZE: -constants.errno.EMSGSIZE,
   EPROTOTYPE: -constants.errno.EPROTOTYPE,
   ENOPROTOOPT: -constants.errno.ENOPROTOOPT,
   EADDRINUSE: -constants.errno.EADDRINUSE,

@@ -1,13 +1,25 @@
 /**
- * UnixSocket: a connected Unix stream socket, as bytes with descriptor sets, both ways.
+ * UnixSocket: a connected Unix socket, as bytes or messages with descriptor sets, both ways.
  *
  * Receives into the thread's slab and tells where each set's recvmsg ended; sends the pieces of its queue, gathered
  * into as few system calls as the pieces allow; waits out what passes by itself (a full buffer, a full descriptor
  * table, too many descriptors in flight). Knows no frames.
  */
-import { ClosedError, PermissionError, type PillionError, SystemError, TimeoutError, UsageError } from '../errors.js'
+import {
+  ClosedError,
+  FrameTooLargeError,
+  PermissionError,
+  type PillionError,
+  SystemError,
+  TimeoutError,
+  UsageError,
+} from '../errors.js'
 import { Backoff } from './backoff.js'
+import { closeDescriptors } from './descriptor.js'
+import { MessageQueue } from './message-queue.js'
+import { joinSpilled, messageSets, messageSpill } from './message-rows.js'
 import { binding, Control, Events, type NativeSocket, Status } from './native.js'
+import type { OutgoingQueue } from './outgoing-queue.js'
 import { Peer } from './peer.js'
 import { keepReceived, receiveSlab, renewReceiveSlab } from './receive-slab.js'
 import type { DescriptorSet, Received } from './received.js'
@@ -16,6 +28,10 @@ import type { SocketHandlers, SocketStats } from './socket-handlers.js'
 import { applyToSocket, type SocketSettings, socketSettings, type UnixSocketOptions } from './socket-options.js'
 import { Errno } from './system-calls.js'
 import { currentTurn, flushSoon, handOver, isHandingOver, sentAtOnce } from './turn.js'
+
+const defaultLongest = 256 * 1024
+const noSets: readonly DescriptorSet[] = []
+const nothing = new Uint8Array(0)
 
 /** Gathering more than this before a system call gains nothing. */
 const gatherBytes = 64 * 1024
@@ -26,7 +42,7 @@ export class UnixSocket {
   readonly #native: NativeSocket
   readonly #handlers: SocketHandlers
   readonly #settings: SocketSettings
-  readonly #queue = new SendQueue()
+  readonly #queue: OutgoingQueue
   readonly #received: ReceivedChunk = new ReceivedChunk()
   // The native side holds these weakly, so that a socket nobody can reach is collected: keep them here.
   readonly #onReadable: () => void
@@ -38,6 +54,8 @@ export class UnixSocket {
   #flushDue = false
   #events = 0
   #turnOfFlush = -1
+  /** Where boundaries are kept: what a message goes on in, and the most that one may have. */
+  readonly #spill: Uint8Array = nothing
   #position = 0
   #carried = 0
   #receiveWait: Backoff | undefined
@@ -54,11 +72,11 @@ export class UnixSocket {
   /**
    * Takes over `fd`, a connected socket in the ledger (`connectUnix`, `adoptConnected`, `pairUnix`, an accepted one),
    * and closes it when it throws (UsageError for an option). Nothing is received before `resume`.
+   * @param longest where boundaries are kept: the longest message that is received whole
    */
-  constructor(fd: number, handlers: SocketHandlers, options: UnixSocketOptions = {}) {
+  constructor(fd: number, handlers: SocketHandlers, options: UnixSocketOptions = {}, longest = defaultLongest) {
     this.#fd = fd
     this.#handlers = handlers
-    this.#onReadable = () => handOver(this.#receive)
     this.#onWritable = () => {
       this.#writeBlocked = false
       this.#watch()
@@ -67,12 +85,18 @@ export class UnixSocket {
     try {
       this.#settings = socketSettings(options)
       applyToSocket(fd, this.#settings)
+      if (this.#settings.keepsMessages) this.#spill = messageSpill(longest)
       if (receiveSlab().length === 0) renewReceiveSlab()
     } catch (error) {
       binding.closeFd(fd)
       throw error
     }
-    this.#native = new binding.Socket(fd, this.#settings.edge, this.#onReadable, this.#onWritable)
+    const { edge, keepsMessages } = this.#settings
+    const receive = keepsMessages ? this.#receiveMessages : this.#receive
+    this.#onReadable = () => handOver(receive)
+    this.#queue = keepsMessages ? new MessageQueue() : new SendQueue()
+    this.#native = new binding.Socket(fd, edge, this.#onReadable, this.#onWritable, keepsMessages)
+    if (keepsMessages) this.#native.lend(this.#spill)
     this.#takeRisk(false)
   }
 
@@ -94,6 +118,18 @@ export class UnixSocket {
 
   /** What waits to be sent: push pieces into it, then `requestFlush` (or `flush`). */
   get queue(): SendQueue {
+    if (this.#queue instanceof SendQueue) return this.#queue
+    throw new UsageError('the socket keeps boundaries: what it sends is queued as `messages`')
+  }
+
+  /** The same, where the kernel keeps boundaries. */
+  get messages(): MessageQueue {
+    if (this.#queue instanceof MessageQueue) return this.#queue
+    throw new UsageError('the socket keeps no boundaries: what it sends is queued in `queue`')
+  }
+
+  /** Either of the two. */
+  get outgoing(): OutgoingQueue {
     return this.#queue
   }
 
@@ -122,9 +158,9 @@ export class UnixSocket {
     this.#watch()
   }
 
-  /** The stream's next bytes go into `memory`, which stays as it is while lent; `undefined` ends it. */
+  /** The stream's next bytes go into `memory`, which stays as it is while lent; `undefined` ends it. Not of messages. */
   lend(memory: Uint8Array | undefined): void {
-    if (!this.closed) this.#native.lend(memory)
+    if (!this.closed && !this.#settings.keepsMessages) this.#native.lend(memory)
   }
 
   /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
@@ -155,9 +191,10 @@ export class UnixSocket {
       const { messages, chunks } = this.#queue.layOut()
       const sent = this.#native.send(messages, chunks)
       this.#sendCalls++
-      if (sent > 0) {
+      const begun = control[Control.sentMessages] as number
+      if (begun > 0) {
         this.#bytesSent += sent
-        this.#queue.advance(sent)
+        this.#queue.advance(sent, begun)
         this.#sendWait?.reset()
         progress = true
         continue
@@ -236,16 +273,8 @@ export class UnixSocket {
       this.#afterReceive(status)
       return
     }
-    let consumed: number
-    try {
-      consumed = this.#handlers.onReceived(chunk)
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      // No memory for what a peer has announced: that ends its connection, and must not end the process.
-      this.pause()
-      this.#handlers.onReceiveError(new SystemError(Errno.ENOMEM, 'recvmsg', undefined, error.message))
-      return
-    }
+    const consumed = this.#handIn(chunk)
+    if (consumed === undefined) return
     control[Control.consumed] = consumed
     this.#position += lent + consumed
     this.#carried = end - start - consumed
@@ -253,6 +282,59 @@ export class UnixSocket {
       this.#handlers.onDeliver?.(chunk)
     } finally {
       this.#afterReceive(status)
+    }
+  }
+
+  readonly #receiveMessages = (): void => {
+    const { control, received: rows } = binding
+    const status = control[Control.status] as number
+    if (status === Status.noRoom) {
+      renewReceiveSlab()
+      return
+    }
+    this.#receiveCalls += control[Control.receiveCalls] as number
+    const slab = receiveSlab()
+    const start = control[Control.start] as number
+    const end = control[Control.end] as number
+    const spilled = control[Control.lent] as number
+    const sets = messageSets(control[Control.sets] as number, rows, this.#position)
+    this.#setsReceived += sets.length
+    const long = spilled > 0 ? sets.splice(-1) : noSets
+    const endOfShort = start + (sets.at(-1)?.end ?? this.#position) - this.#position
+    // Taken out of the memory that is shared before anybody else's code runs.
+    const joined = spilled > 0 ? joinSpilled(slab.subarray(endOfShort, end), this.#spill.subarray(0, spilled)) : nothing
+    try {
+      if (sets.length > 0) this.#present(this.#received, slab, start, endOfShort, sets)
+    } finally {
+      try {
+        if (this.closed) closeSets(long)
+        else if (long.length > 0) this.#present(new OwnChunk(), joined, 0, joined.length, long)
+      } finally {
+        this.#afterReceive(status)
+      }
+    }
+  }
+
+  #present(chunk: ReceivedChunk, bytes: Uint8Array, start: number, end: number, sets: readonly DescriptorSet[]): void {
+    chunk.bytes = bytes
+    chunk.start = start
+    chunk.end = end
+    chunk.position = this.#position
+    chunk.sets = sets
+    this.#position += end - start
+    if (this.#handIn(chunk) !== undefined) this.#handlers.onDeliver?.(chunk)
+  }
+
+  /** How much of it is done with; undefined: there was no memory to take it in. */
+  #handIn(chunk: ReceivedChunk): number | undefined {
+    try {
+      return this.#handlers.onReceived(chunk)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      // No memory for what a peer has announced: that ends its connection, and must not end the process.
+      this.pause()
+      this.#handlers.onReceiveError(new SystemError(Errno.ENOMEM, 'recvmsg', undefined, error.message))
+      return undefined
     }
   }
 
@@ -314,6 +396,8 @@ export class UnixSocket {
             'a descriptor of the frame is not open: it was closed too early',
           ),
         )
+      case Errno.EMSGSIZE:
+        return this.#refuse(tooLong(this.#fd))
       case Errno.EFAULT:
         this.#failSending(
           new UsageError(
@@ -415,8 +499,18 @@ export class UnixSocket {
   }
 }
 
-const noSets: readonly DescriptorSet[] = []
-const nothing = new Uint8Array(0)
+/** The kernel takes a message only if it fits into the send buffer with some bytes of its own (docs/kernel.md fact 20). */
+function tooLong(fd: number): FrameTooLargeError {
+  const limit = Math.max(0, binding.sendBuffer(fd) - 32)
+  return new FrameTooLargeError(
+    `sendmsg: EMSGSIZE; a message goes whole, and the send buffer takes ${limit} bytes at once: raise sendBuffer`,
+    limit,
+  )
+}
+
+function closeSets(sets: readonly DescriptorSet[]): void {
+  for (const { fds } of sets) closeDescriptors(fds)
+}
 
 class ReceivedChunk implements Received {
   lent = 0
@@ -429,4 +523,9 @@ class ReceivedChunk implements Received {
   keep(): void {
     keepReceived(this.end)
   }
+}
+
+/** Memory of its own, which stays as it is. */
+class OwnChunk extends ReceivedChunk {
+  override keep(): void {}
 }

@@ -43,13 +43,14 @@ test('a `transfer` whose getter destroys the stream leaves the descriptor with t
   expect(file.closed).toBe(false)
 })
 
-test('who has stopped waiting does not count as told', async () => {
+test('who has stopped waiting, for whatever it was, does not count as told', async () => {
   const [a] = streamPair()
   fill(a, pattern(16_000))
   const stop = new AbortController()
-  const flush = a.flush({ signal: stop.signal })
+  const { signal } = stop
+  const waiting = [a.drained({ signal }), a.flush({ signal }), a.end({ signal })]
   stop.abort(new Error('stopped'))
-  await expect(flush).rejects.toThrow('stopped')
+  for (const promise of waiting) await expect(promise).rejects.toThrow('stopped')
   const warnings: Error[] = []
   const onWarning = (warning: Error) => warnings.push(warning)
   process.on('warning', onWarning)
@@ -58,6 +59,13 @@ test('who has stopped waiting does not count as told', async () => {
   process.off('warning', onWarning)
   expect(warnings.map((warning) => (warning as NodeJS.ErrnoException).code)).toEqual(['PILLION_UNOBSERVED_ERROR'])
 })
+
+test.each([{ codec: {} }, { codec: 'pillion' }, { highWaterMark: '5' }, { memfdFrom: '5' }])(
+  'an option of the wrong kind is a UsageError: %o',
+  (options) => {
+    expect(() => pair(options as unknown as StreamOptions)).toThrow(UsageError)
+  },
+)
 
 test('an `authorize` that answers with a promise refuses, and its rejection ends nothing', async () => {
   const listener = await Listener.listen('@pillion-test-async-authorize', {

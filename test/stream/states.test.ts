@@ -143,7 +143,7 @@ const states: Record<string, State> = {
       await Promise.all([stream.end(), peer.end()])
       await stream.closed
     },
-    differs: { ...gone, end: 'ok', peer: 'ClosedError' },
+    differs: { ...gone, drained: 'ok', flush: 'ok', end: 'ok', peer: 'ClosedError' },
   },
   destroyed: { reach: (stream) => stream.destroy(), differs: { ...gone, peer: 'ClosedError' } },
   'destroyed with an error': {

@@ -30,7 +30,7 @@ export function destroyedAfterTest<T extends FrameStream>(stream: T): T {
 
 /** A stream to a Python process that does as `script` says with `s`, its end. It must end when the stream does. */
 export function pythonPeer(script: string, options: StreamOptions = {}): FrameStream {
-  const [ours, theirs] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
+  const [ours, theirs] = pairUnix(options.type).map(adoptOwned) as [Descriptor, Descriptor]
   const prologue = 'import array, os, socket\ns = socket.socket(fileno=3)\ns.setblocking(True)\n'
   const child = spawn('python3', ['-c', prologue + script], { stdio: ['ignore', 'inherit', 'inherit', theirs.fd] })
   theirs.close()

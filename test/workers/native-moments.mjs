@@ -26,7 +26,7 @@ function pair() {
     const on = { readable() {}, writable() {} }
     const onReadable = () => on.readable()
     const onWritable = () => on.writable()
-    const socket = new binding.Socket(fd, edge, onReadable, onWritable)
+    const socket = new binding.Socket(fd, edge, onReadable, onWritable, false)
     socket.configure(253, 0, true)
     kept.push(onReadable, onWritable, socket)
     return { socket, on }

@@ -1,0 +1,136 @@
+/**
+ * Outlet: how a frame enters the socket's queue, be it as bytes of a stream or as a message of its own.
+ *
+ * Copies what is short into the thread's slab, and refers to the rest. Knows nothing of who waits for what.
+ */
+import {
+  type Codec,
+  type CodecConnection,
+  FrameEncoder,
+  type FrameLimits,
+  type OutgoingPiece,
+} from '../framing/index.js'
+import { MessageEncoder } from '../framing/message-encoder.js'
+import type { MessageQueue, SendQueue, UnixSocket } from '../transport/index.js'
+import { type MessagePiece, mostPiecesOfMessage } from '../transport/message-queue.js'
+import { plainGroup } from '../transport/send-queue.js'
+import { commitToSlab, largestInSlab, reserveInSlab, sendSlabCursor, slabBytes } from '../transport/send-slab.js'
+
+export interface OutgoingDescriptors {
+  readonly fds: readonly number[]
+  /** Taken over: the queue closes them. */
+  readonly owned: boolean
+}
+
+export interface Outlet {
+  /** Descriptors of one sendmsg. */
+  readonly maxDescriptorsPerSend: number
+  /** Whether a frame without descriptors can be dropped alone as well: then each has a group of its own. */
+  readonly dropsPlain: boolean
+  /** The length of a payload that can be sent with so many descriptors; throws if it cannot. */
+  check(payload: Uint8Array | readonly Uint8Array[], descriptors: number): number
+  /** Queues a frame that was found good. */
+  queue(
+    group: number,
+    payload: Uint8Array | readonly Uint8Array[],
+    descriptors: OutgoingDescriptors,
+    flags: number,
+  ): void
+}
+
+/** Frames as a codec lays them out, one behind the other. */
+export class StreamOutlet implements Outlet {
+  readonly maxDescriptorsPerSend: number
+  readonly dropsPlain = false
+  readonly #queue: SendQueue
+  readonly #encoder: FrameEncoder
+
+  constructor(socket: UnixSocket, codec: Codec, limits: FrameLimits, connection: CodecConnection) {
+    this.#queue = socket.queue
+    this.#encoder = new FrameEncoder(codec, limits, connection)
+    this.maxDescriptorsPerSend = codec.sending.maxDescriptorsPerSend
+    this.#queue.limitSends(codec.sending.maxBytesPerSend)
+  }
+
+  check(payload: Uint8Array | readonly Uint8Array[], descriptors: number): number {
+    return this.#encoder.check(payload, descriptors)
+  }
+
+  /** The hot path: checks and queues one payload shorter than `largestInSlab`, without descriptors. */
+  queueSmall(payload: Uint8Array): void {
+    const encoder = this.#encoder
+    const length = encoder.wireLength(encoder.check(payload, 0))
+    const slab = reserveInSlab(length)
+    const at = sendSlabCursor()
+    const end = encoder.writeSmall(slab, at, payload)
+    commitToSlab(end)
+    this.#queue.pushPlain(slab, at, end, plainGroup)
+  }
+
+  queue(
+    group: number,
+    payload: Uint8Array | readonly Uint8Array[],
+    { fds, owned }: OutgoingDescriptors,
+    flags: number,
+  ): void {
+    const copied = this.#encoder.copiedLength(payload, largestInSlab)
+    const inSlab = copied <= slabBytes
+    const memory = inSlab ? reserveInSlab(copied) : new Uint8Array(copied)
+    const at = inSlab ? sendSlabCursor() : 0
+    const pieces: OutgoingPiece[] = []
+    const end = this.#encoder.write(memory, at, payload, { fds, flags, copyBelow: largestInSlab }, pieces)
+    if (inSlab) commitToSlab(end)
+    const queue = this.#queue
+    for (const [i, piece] of pieces.entries()) {
+      if (piece.startsSend || piece.endsSend) queue.push({ ...piece, owned, begins: i === 0, group })
+      else queue.pushPlain(piece.bytes, piece.start, piece.end, group)
+    }
+  }
+}
+
+/** Where the kernel keeps boundaries: a frame is a message. */
+export class MessageOutlet implements Outlet {
+  readonly maxDescriptorsPerSend = Number.POSITIVE_INFINITY // more than the kernel's limit are refused
+  readonly dropsPlain = true
+  readonly #queue: MessageQueue
+  readonly #encoder: MessageEncoder
+
+  constructor(socket: UnixSocket, limits: FrameLimits) {
+    this.#queue = socket.messages
+    this.#encoder = new MessageEncoder(limits)
+  }
+
+  check(payload: Uint8Array | readonly Uint8Array[], descriptors: number): number {
+    return this.#encoder.check(payload, descriptors)
+  }
+
+  queue(
+    group: number,
+    payload: Uint8Array | readonly Uint8Array[],
+    { fds, owned }: OutgoingDescriptors,
+    _flags: number,
+  ): void {
+    const chunks = payload instanceof Uint8Array ? [payload] : payload
+    this.#queue.push({ pieces: piecesOf(chunks), fds, owned, group })
+  }
+}
+
+/** At least one, since an empty message is one too. */
+function piecesOf(chunks: readonly Uint8Array[]): readonly MessagePiece[] {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  if (length <= largestInSlab) return [copied(chunks, length)]
+  if (chunks.length <= mostPiecesOfMessage) return chunks.map((bytes) => ({ bytes, start: 0, end: bytes.length }))
+  return [{ bytes: Buffer.concat(chunks, length), start: 0, end: length }]
+}
+
+function copied(chunks: readonly Uint8Array[], length: number): MessagePiece {
+  const bytes = reserveInSlab(length)
+  const start = sendSlabCursor()
+  let end = start
+  for (const chunk of chunks) {
+    bytes.set(chunk, end)
+    end += chunk.length
+  }
+  commitToSlab(end)
+  return { bytes, start, end }
+}

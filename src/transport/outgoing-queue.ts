@@ -1,0 +1,51 @@
+/**
+ * OutgoingQueue: what a socket needs of the queue that it sends from, be it of bytes (SendQueue) or of messages
+ * (MessageQueue).
+ */
+
+/** A layout for one system call: `messages` rows in the plan, whose pieces lie in `chunks`. */
+export interface Layout {
+  messages: number
+  readonly chunks: Uint8Array[]
+}
+
+export interface OutgoingQueue {
+  /** Ever queued: bytes, and one more for each message. */
+  readonly queued: number
+  /** Ever sent or dropped. */
+  readonly settled: number
+  readonly empty: boolean
+  /** That wait. */
+  readonly descriptors: number
+  /** Whether the group at the head can still be dropped alone. */
+  readonly headIsFresh: boolean
+  /** Lays as much as one system call takes out in the plan. */
+  layOut(): Layout
+  /** So much of the layout went. The native side has closed the sets that were owned. */
+  advance(bytes: number, messages: number): void
+  /**
+   * Replaces the borrowed descriptors of the last group, as far as they still wait, by duplicates: their owner may close
+   * them, and the number would come to mean another file. 0, or the negative errno of a duplicate that failed.
+   */
+  own(group: number): number
+  /** Drops the group at the head and closes the descriptors it owns; its number. */
+  dropHead(): number
+  /**
+   * Takes back the group that was queued last, as if it had never been: nobody waits for it yet. False when a part of
+   * it has gone; then nothing is done.
+   */
+  takeBack(group: number): boolean
+  clear(): void
+}
+
+// What native/socket.cc takes in one call; the plan has room for all of them together.
+export const mostMessages = 64
+export const mostPieces = 256
+export const mostControlBytes = 4096
+/** A reader as fast as the kernel's copying would let one call take any number of bytes. */
+export const mostBytes = 1024 * 1024
+
+/** CMSG_SPACE of a set. */
+export function controlSpace(count: number): number {
+  return count === 0 ? 0 : 16 + ((count * 4 + 7) & ~7)
+}
