@@ -15,6 +15,7 @@ const entry = {
   transport: 'src/transport/index.ts',
   framing: 'src/framing/index.ts',
   'framing-testing': 'src/framing/testing/index.ts',
+  rpc: 'src/rpc/index.ts',
 }
 
 export default defineConfig([

@@ -6,6 +6,7 @@
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EventEmitter } from 'eventemitter3'
 import { ClosedError, type PillionError } from '../errors.js'
+import type { FrameLimits } from '../framing/index.js'
 import { closeDescriptors, type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
 import { warnOnce } from '../transport/warn-once.js'
 import type { Frame } from './frame.js'
@@ -75,6 +76,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   readonly #socket: UnixSocket
   readonly #sender: FrameSender
   readonly #receiver: FrameReceiver
+  readonly #limits: FrameLimits
   readonly #signal: AbortSignal | undefined
   readonly #onAbort = (): void => this.destroy(abortReason(this.#signal))
   #readable: ReadableStream<Frame> | undefined
@@ -99,6 +101,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
       closeDescriptors([fd])
       throw error
     }
+    this.#limits = settings.limits
     this.#socket = new UnixSocket(
       fd,
       {
@@ -211,6 +214,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   /** Who is at the other end. Throws ClosedError on a stream that was closed before it was asked for the first time. */
   get peer(): Peer {
     return this.#socket.peer
+  }
+
+  /** Of each frame, both ways: `maxPayload` and `maxDescriptors`. */
+  get limits(): FrameLimits {
+    return this.#limits
   }
 
   get stats(): StreamStats {

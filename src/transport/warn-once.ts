@@ -9,6 +9,7 @@ const codes = [
   'PILLION_UNOBSERVED_ERROR',
   'PILLION_REFUSED_FRAME',
   'PILLION_AUTHORIZE_FAILED',
+  'PILLION_FORGOTTEN_STUB',
 ] as const
 
 export type WarningCode = (typeof codes)[number]

@@ -26,6 +26,11 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/stream/c.ts', "import '../transport/unix-socket.js'"],
   ['src/stream/d.ts', "import '../framing/index.js'"],
   ['src/stream/e.ts', "import 'eventemitter3'"],
+  ['src/rpc/a.ts', "import '../stream/index.js'"],
+  ['src/rpc/b.ts', "import '../transport/index.js'"],
+  ['src/rpc/machine/a.ts', "import '../values/encode.js'"],
+  ['src/rpc/machine/b.ts', "import '../../errors.js'"],
+  ['src/rpc/transports/a.ts', "import '../../stream/index.js'"],
 ]
 
 const REFUSED: readonly (readonly [file: string, source: string])[] = [
@@ -49,6 +54,14 @@ const REFUSED: readonly (readonly [file: string, source: string])[] = [
   ['src/stream/f.ts', "import '../rpc/index.js'"],
   ['src/stream/g.ts', "import '../adapters/index.js'"],
   ['src/stream/h.ts', "import 'pillion'"],
+  ['src/rpc/f.ts', "import '../framing/index.js'"],
+  ['src/rpc/g.ts', "import '../transport/unix-socket.js'"],
+  ['src/rpc/h.ts', "import '../adapters/index.js'"],
+  ['src/rpc/stubs/f.ts', "import '../../framing/index.js'"],
+  ['src/rpc/machine/f.ts', "import '../../stream/index.js'"],
+  ['src/rpc/machine/g.ts', "import 'node:net'"],
+  ['src/rpc/machine/h.ts', 'setTimeout(() => {}, 1)'],
+  ['src/rpc/values/f.ts', "import '../transports/frame-stream-transport.js'"],
 ]
 
 test('lets each layer import what lies below it', async () => {

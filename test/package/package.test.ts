@@ -18,7 +18,7 @@ const entries = Object.keys(manifest.exports)
   .map((subpath) => subpath.replace(/^\./, 'pillion'))
 
 test('has the entries that it documents', () => {
-  expect(entries).toEqual(['pillion', 'pillion/transport', 'pillion/framing', 'pillion/framing/testing'])
+  expect(entries).toEqual(['pillion', 'pillion/transport', 'pillion/framing', 'pillion/framing/testing', 'pillion/rpc'])
 })
 
 describe('the packed files', () => {

@@ -1,0 +1,107 @@
+/**
+ * CallContext: what a method that is being called can ask about its call.
+ */
+import { UsageError } from '../errors.js'
+import type { Peer } from '../transport/index.js'
+import type { TraceContext } from './machine/messages.js'
+import { RpcError } from './rpc-error.js'
+import type { RpcSession } from './session.js'
+
+export interface CallContext {
+  /** Aborted when the caller cancels the call, when its deadline passes, or when the connection is lost. */
+  readonly signal: AbortSignal
+  /** Who calls, from the kernel. Undefined for a call from this process, or over a transport that does not know. */
+  readonly peer: Peer | undefined
+  /** Throws UsageError for a call from this process, which came by none. */
+  readonly session: RpcSession<unknown>
+  /** When the caller stops waiting, by `performance.now()`; undefined: never. */
+  readonly deadline: number | undefined
+  /** The caller's W3C trace context, if it sent one. */
+  readonly trace: TraceContext | undefined
+}
+
+let current: CallContext | undefined
+
+/**
+ * The context of the call whose method is running. Ask before the method's first `await`, and keep what it gives: behind
+ * an `await` other calls may be running. Throws UsageError outside of a call.
+ */
+export function callContext(): CallContext {
+  if (current !== undefined) return current
+  throw new UsageError(
+    'callContext() is for methods that are being called, before their first await: keep what it gives',
+  )
+}
+
+/** Runs a method's synchronous part. */
+export function withContext<T>(context: CallContext, run: () => T): T {
+  const outer = current
+  current = context
+  try {
+    return run()
+  } finally {
+    current = outer
+  }
+}
+
+/** What a session tells the calls that come by it. */
+export interface ContextSource {
+  readonly peer: Peer | undefined
+  readonly publicSession: RpcSession<unknown>
+}
+
+/** Made for every call: the signal only when it is asked for. */
+export class ServedCallContext implements CallContext {
+  readonly trace: TraceContext | undefined
+  readonly #deadline: number
+  readonly #source: ContextSource | undefined
+  #controller: AbortController | undefined
+  #timer: NodeJS.Timeout | undefined
+  #over: Error | undefined
+
+  constructor(source: ContextSource | undefined, deadline: number, trace: TraceContext | undefined) {
+    this.#source = source
+    this.#deadline = deadline
+    this.trace = trace
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#over !== undefined) this.#controller.abort(this.#over)
+      else if (this.#deadline > 0) this.#startTimer()
+    }
+    return this.#controller.signal
+  }
+
+  get peer(): Peer | undefined {
+    return this.#source?.peer
+  }
+
+  get session(): RpcSession<unknown> {
+    if (this.#source === undefined) throw new UsageError('a call from this process has come by no session')
+    return this.#source.publicSession
+  }
+
+  get deadline(): number | undefined {
+    return this.#deadline > 0 ? this.#deadline : undefined
+  }
+
+  /** Nobody waits for the call any more. */
+  cancel(reason: Error): void {
+    this.#over ??= reason
+    this.ended()
+    this.#controller?.abort(this.#over)
+  }
+
+  /** The call has returned. */
+  ended(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #startTimer(): void {
+    const left = Math.max(0, this.#deadline - performance.now())
+    this.#timer = setTimeout(() => this.cancel(new RpcError('overloaded', 'the deadline of the call has passed')), left)
+    this.#timer.unref()
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Answer: what becomes of a call: first promised, then results or an error. Calls can be made on what is promised.
+ *
+ * Counted by its holders, like a Capability: when the last one lets go of it before it is done, the call is canceled.
+ * Owns its results, until whoever they are for takes them (Results). Knows no wire.
+ */
+import { asError, RpcError } from '../rpc-error.js'
+import type { CallRequest } from './capability.js'
+import type { Results } from './results.js'
+
+export type Outcome = Results | Error
+
+type Subscriber = (outcome: Outcome) => void
+
+export class Answer {
+  #outcome: Outcome | undefined
+  #followed: Answer | undefined
+  #subscribers: Subscriber[] | undefined
+  #waiting: CallQueue | undefined
+  #flushing = false
+  #refs = 1
+
+  static failed(error: unknown): Answer {
+    const answer = new Answer()
+    answer.settle(asError(error))
+    return answer
+  }
+
+  static of(results: Results): Answer {
+    const answer = new Answer()
+    answer.settle(results)
+    return answer
+  }
+
+  addRef(): this {
+    if (this.#refs > 0) this.#refs++
+    return this
+  }
+
+  release(): void {
+    if (this.#refs === 0 || --this.#refs > 0) return
+    const outcome = this.#outcome
+    if (this.#followed !== undefined) this.#followed.release()
+    else if (outcome === undefined) this.canceled()
+    else if (!(outcome instanceof Error)) outcome.release()
+  }
+
+  /** Nobody holds it any more. */
+  get released(): boolean {
+    return this.#refs === 0
+  }
+
+  get outcome(): Outcome | undefined {
+    return this.#outcome
+  }
+
+  /** What it takes its outcome from, in the end; itself, if that is nothing else. */
+  get source(): Answer {
+    return this.#followed === undefined ? this : this.#followed.source
+  }
+
+  /** Calls back once it is done, at once if it is. */
+  subscribe(subscriber: Subscriber): void {
+    if (this.#outcome !== undefined) {
+      subscriber(this.#outcome)
+    } else {
+      this.#subscribers ??= []
+      this.#subscribers.push(subscriber)
+    }
+  }
+
+  /** A call on what is promised, or on the results. */
+  call(request: CallRequest): Answer {
+    if (this.#flushing) return this.wait(request) // behind those that have waited longer
+    if (this.#followed !== undefined) return this.#followed.call(request)
+    return this.#outcome === undefined ? this.callPromised(request) : callOutcome(this.#outcome, request)
+  }
+
+  /** It is done: calls that waited go on, in their order, before anybody is told. The results are owned from now on. */
+  settle(outcome: Outcome): void {
+    if (this.#outcome !== undefined || this.#followed !== undefined) {
+      if (!(outcome instanceof Error)) outcome.release()
+      return
+    }
+    this.#done(outcome)
+    if (this.#refs === 0 && !(outcome instanceof Error)) outcome.release()
+  }
+
+  /** From now on it is what `other` is: calls go there at once. Takes over the caller's reference to it. */
+  follow(other: Answer): void {
+    if (this.#outcome !== undefined || this.#followed !== undefined || this.#refs === 0) {
+      other.release()
+      return
+    }
+    this.#followed = other
+    const flushed = this.#flush((request) => other.call(request))
+    other.subscribe((outcome) => this.#done(outcome))
+    for (let i = 0; i < flushed; i++) this.release()
+  }
+
+  /** A call while nothing is known: it waits. A question overrides it, and sends it on. */
+  protected callPromised(request: CallRequest): Answer {
+    return this.wait(request)
+  }
+
+  /** Lets a call wait until this is done, and this live until then. */
+  protected wait(request: CallRequest): Answer {
+    this.#waiting ??= new CallQueue(this.waitingLimit, () => this.release())
+    const answer = this.#waiting.push(request)
+    if (answer.outcome === undefined) this.addRef()
+    return answer
+  }
+
+  protected get waitingLimit(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** Nobody wants to know any more, and it is not done. */
+  protected canceled(): void {}
+
+  #done(outcome: Outcome): void {
+    this.#outcome = outcome
+    const flushed = this.#flush((request) => callOutcome(outcome, request))
+    const subscribers = this.#subscribers
+    this.#subscribers = undefined
+    if (subscribers !== undefined) for (const subscriber of subscribers) subscriber(outcome)
+    for (let i = 0; i < flushed; i++) this.release()
+  }
+
+  #flush(call: (request: CallRequest) => Answer): number {
+    if (this.#waiting === undefined) return 0
+    this.#flushing = true
+    const flushed = this.#waiting.flush(call)
+    this.#flushing = false
+    this.#waiting = undefined
+    return flushed
+  }
+}
+
+/** Calls that wait for one promise, in order. Owns their params. */
+export class CallQueue {
+  readonly #limit: number
+  readonly #onCanceled: () => void
+  #calls: WaitingAnswer[] = []
+
+  /** @param onCanceled one that waited has been let go of by its holder */
+  constructor(limit: number, onCanceled: () => void = () => {}) {
+    this.#limit = limit
+    this.#onCanceled = onCanceled
+  }
+
+  /** What becomes of it; failed already over the limit. */
+  push(request: CallRequest): Answer {
+    if (this.#calls.length >= this.#limit) {
+      request.params.release()
+      const message = `${this.#limit} calls wait for one promise, which is the limit (limits.waitingCalls)`
+      return Answer.failed(new RpcError('overloaded', message))
+    }
+    const answer = new WaitingAnswer(request, () => {
+      this.#calls = this.#calls.filter((other) => other !== answer)
+      this.#onCanceled()
+    })
+    this.#calls.push(answer)
+    return answer
+  }
+
+  /** Makes them all; those that are pushed meanwhile go behind. */
+  flush(call: (request: CallRequest) => Answer): number {
+    let flushed = 0
+    for (;;) {
+      const answer = this.#calls.shift()
+      if (answer === undefined) return flushed
+      flushed++
+      answer.follow(call(answer.request))
+    }
+  }
+}
+
+class WaitingAnswer extends Answer {
+  readonly request: CallRequest
+  readonly #onCanceled: () => void
+
+  constructor(request: CallRequest, onCanceled: () => void) {
+    super()
+    this.request = request
+    this.#onCanceled = onCanceled
+  }
+
+  protected override canceled(): void {
+    this.request.params.release()
+    this.#onCanceled()
+  }
+}
+
+function callOutcome(outcome: Outcome, request: CallRequest): Answer {
+  if (!(outcome instanceof Error)) return outcome.call(request)
+  request.params.release()
+  return Answer.failed(outcome)
+}

@@ -1,0 +1,185 @@
+/**
+ * Answers: the peer's questions, until it has finished them: what they are called on, what was returned, and what calls
+ * on their results go to from then on.
+ */
+
+import type { Descriptor } from '../../transport/index.js'
+import { RpcError } from '../rpc-error.js'
+import { Answer } from './answer.js'
+import type { Capability } from './capability.js'
+import { exceptionOf } from './exceptions.js'
+import type { Link } from './link.js'
+import type { ReturnOutcome } from './messages.js'
+import { Payload } from './payload.js'
+import { Question } from './question.js'
+import { Results } from './results.js'
+
+interface AnswerEntry {
+  readonly id: number
+  /** Owned; replaced by what was returned, once it was. */
+  answer: Answer
+  /** The peer will send no call on it. */
+  readonly forgettable: boolean
+  readonly toYourself: boolean
+  returned: boolean
+  /** Exports that the results named. */
+  resultExports: readonly number[]
+}
+
+export class Answers {
+  readonly #link: Link
+  readonly #host: unknown
+  readonly #limit: number
+  readonly #entries = new Map<number, AnswerEntry>()
+  #running = 0
+
+  /**
+   * @param host what questions of ours turn to that go to the same peer
+   * @param limit calls that are served at once
+   */
+  constructor(link: Link, host: unknown, limit: number) {
+    this.#link = link
+    this.#host = host
+    this.#limit = limit
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Calls whose methods have not ended, canceled ones too. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** The peer's question. Throws for one that is not open. */
+  get(id: number): Answer {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) throw new RpcError('failed', `there is no open question ${id}`, { origin: 'remote' })
+    return entry.answer
+  }
+
+  /**
+   * Answers a question of the peer's by what `call` gives, and returns it when it is done. Throws for a number that is in
+   * use, and for a peer that goes on asking far beyond the limit.
+   */
+  add(id: number, forgettable: boolean, toYourself: boolean, call: () => Answer): void {
+    if (this.#entries.has(id)) throw new RpcError('failed', `question ${id} is open already`, { origin: 'remote' })
+    // What was refused has to be finished as well: a peer that does not would fill the table with that.
+    if (this.#entries.size >= 2 * this.#limit) {
+      throw new RpcError('overloaded', `more than ${2 * this.#limit} questions are open`, { origin: 'remote' })
+    }
+    const answer = this.#running < this.#limit ? call() : Answer.failed(overloaded(this.#limit))
+    const entry: AnswerEntry = { id, answer, forgettable, toYourself, returned: false, resultExports: [] }
+    this.#entries.set(id, entry)
+    if (this.#passOn(entry)) return
+    this.#running++
+    answer.subscribe((outcome) => {
+      this.#running--
+      if (!entry.returned) this.#return(entry, outcome)
+    })
+  }
+
+  /** The peer is done with a question; one that has not returned is canceled. */
+  finish(id: number, releaseResultCaps: boolean): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return // forgotten when it returned, and finished all the same
+    this.#entries.delete(id)
+    if (entry.returned) {
+      if (releaseResultCaps) this.#link.releaseExports(entry.resultExports)
+    } else {
+      entry.returned = true
+      this.#send(entry, { kind: 'canceled' }, [], true)
+    }
+    entry.answer.release()
+  }
+
+  clear(): void {
+    const entries = [...this.#entries.values()]
+    this.#entries.clear()
+    for (const entry of entries) {
+      entry.returned = true
+      entry.answer.release()
+    }
+  }
+
+  /**
+   * A tail call: the method has returned what it asked of the peer itself, in a call that is not on its way yet. The peer
+   * keeps those results, and takes them from there.
+   */
+  #passOn(entry: AnswerEntry): boolean {
+    const { source } = entry.answer
+    if (!(source instanceof Question) || source.message === undefined || source.sent || entry.toYourself) return false
+    if (source.host !== this.#host || source.outcome !== undefined) return false
+    // Somebody here wants to know the results as well: then they have to come here.
+    if (source.subscribed !== (source === entry.answer ? 0 : 1)) return false
+    source.message.sendResultsTo = 'yourself'
+    source.willPipeline([])
+    entry.returned = true
+    this.#send(entry, { kind: 'takeFromOtherQuestion', questionId: source.id }, [], false)
+    return true
+  }
+
+  #return(entry: AnswerEntry, outcome: Results | Error): void {
+    entry.returned = true
+    if (entry.toYourself) {
+      this.#send(entry, { kind: 'resultsSentElsewhere' }, [], false)
+      return
+    }
+    let payload: Payload | undefined
+    let fault: Error | undefined
+    if (outcome instanceof Error) {
+      fault = outcome
+    } else {
+      try {
+        payload = outcome.take()
+        fault = this.#link.faultOf(payload)
+        if (fault !== undefined) payload.release()
+      } catch (error) {
+        fault = error as Error // a descriptor cannot be duplicated
+      }
+    }
+    if (payload === undefined || fault !== undefined) {
+      const exception = exceptionOf(fault as Error, this.#link.vat)
+      this.#send(entry, { kind: 'exception', exception }, [], entry.forgettable)
+    } else {
+      this.#returnResults(entry, payload)
+    }
+    if (entry.forgettable && (payload === undefined || payload.caps.length === 0)) this.#forget(entry)
+  }
+
+  #returnResults(entry: AnswerEntry, payload: Payload): void {
+    const { wire, pinned } = this.#link.tables.describeAll(payload)
+    entry.resultExports = exportsIn(wire.capTable)
+    this.#send(entry, { kind: 'results', payload: wire }, payload.descriptors, entry.forgettable && pinned.length === 0)
+    if (entry.forgettable && pinned.length === 0) return
+    const kept = Answer.of(
+      new Results(new Payload(payload.content, pinned as readonly Capability[]), this.#link.vat.values),
+    )
+    const { answer } = entry
+    entry.answer = kept
+    answer.release()
+  }
+
+  #forget(entry: AnswerEntry): void {
+    this.#entries.delete(entry.id)
+    entry.answer.release()
+  }
+
+  #send(entry: AnswerEntry, outcome: ReturnOutcome, descriptors: readonly Descriptor[], noFinishNeeded: boolean): void {
+    this.#link.send(
+      { type: 'return', answerId: entry.id, releaseParamCaps: false, noFinishNeeded, outcome },
+      descriptors,
+    )
+    this.#link.settled()
+  }
+}
+
+/** The ids that a payload names, for each time that it does. */
+export function exportsIn(capTable: readonly { readonly kind: string; readonly id: number }[]): readonly number[] {
+  return capTable.filter(({ kind }) => kind === 'senderHosted' || kind === 'senderPromise').map(({ id }) => id)
+}
+
+function overloaded(limit: number): RpcError {
+  return new RpcError('overloaded', `${limit} calls are being served, which is the limit (limits.calls)`)
+}

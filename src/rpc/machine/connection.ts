@@ -1,0 +1,394 @@
+/**
+ * Connection: the state machine of one session: what each message of the peer's does to the tables, and what is sent.
+ *
+ * Knows messages as objects. What they look like (Wire) and how they travel (RpcTransport) is handed to it; it has no
+ * timers. A message that breaks the protocol ends the connection with an Abort, and with it everything outstanding.
+ */
+import { DescriptorLostError, FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../../errors.js'
+import type { Descriptor } from '../../transport/index.js'
+import { asError, RpcError } from '../rpc-error.js'
+import type { RpcTransport } from '../transport.js'
+import type { Wire } from '../wire/wire.js'
+import type { Answer } from './answer.js'
+import { Answers, exportsIn } from './answers.js'
+import { BrokenCapability } from './broken-capability.js'
+import { CapTables } from './cap-tables.js'
+import type { CallRequest, Capability } from './capability.js'
+import { type Embargo, Embargoes, embargoed } from './embargoes.js'
+import { errorOf, exceptionOf } from './exceptions.js'
+import { Exports } from './exports.js'
+import type { ImportCapability, ImportHost } from './import-capability.js'
+import { Imports } from './imports.js'
+import { IncomingCalls } from './incoming-calls.js'
+import type { Link } from './link.js'
+import {
+  type Call,
+  type CapDescriptor,
+  isReceivers,
+  type Message,
+  type MessageTarget,
+  noDescriptors,
+  noPath,
+  type Resolve,
+  type Return,
+} from './messages.js'
+import { Outbox } from './outbox.js'
+import type { Payload } from './payload.js'
+import { capabilityAt } from './pipeline-capability.js'
+import { Question, type QuestionHost } from './question.js'
+import { Questions } from './questions.js'
+import type { Vat } from './vat.js'
+
+export interface ConnectionLimits {
+  /** Calls of the peer's that are being served. */
+  readonly calls: number
+  /** Objects that the peer holds. */
+  readonly exports: number
+  /** Bytes that wait for the peer to read them. */
+  readonly queuedBytes: number
+}
+
+export interface ConnectionHooks {
+  /** It has ended: properly, by either side, or not. */
+  onEnd(error: RpcError, abnormal: boolean): void
+  /** Something has become of a question or an answer: perhaps all is done. */
+  onIdle(): void
+}
+
+export class Connection implements Link, ImportHost, QuestionHost {
+  readonly vat: Vat
+  readonly tables: CapTables
+  readonly #transport: RpcTransport
+  readonly #wire: Wire
+  readonly #hooks: ConnectionHooks
+  readonly #limits: ConnectionLimits
+  readonly #main: Capability
+  readonly #outbox: Outbox
+  readonly #questions: Questions
+  readonly #answers: Answers
+  readonly #calls: IncomingCalls
+  readonly #exports: Exports
+  readonly #imports: Imports
+  readonly #embargoes = new Embargoes()
+  #failure: RpcError | undefined
+  #onPong: (() => void) | undefined
+
+  /** Takes over the transport and a reference to `main`. Nothing is received before `start`. */
+  constructor(
+    vat: Vat,
+    transport: RpcTransport,
+    wire: Wire,
+    main: Capability,
+    context: unknown,
+    limits: ConnectionLimits,
+    hooks: ConnectionHooks,
+  ) {
+    this.vat = vat
+    this.#transport = transport
+    this.#wire = wire
+    this.#main = main
+    this.#limits = limits
+    this.#hooks = hooks
+    this.#outbox = new Outbox(transport, wire, limits.queuedBytes, (error) => this.fail(error))
+    this.#exports = new Exports(
+      {
+        describe: (cap) => this.tables.describe(cap),
+        sendResolve: (promiseId, resolution) => this.#sendResolve(promiseId, resolution),
+      },
+      limits.exports,
+    )
+    this.#imports = new Imports(this)
+    this.#answers = new Answers(this, this, limits.calls)
+    this.#calls = new IncomingCalls(this, this.#answers, this.#exports, main, context)
+    this.#questions = new Questions(this, this, (id) => this.#answers.get(id))
+    this.tables = new CapTables(this, this.#exports, this.#imports, (id) => this.#answers.get(id))
+  }
+
+  start(): void {
+    this.#transport.start({
+      onFrame: (payload, descriptors, lost) => this.#receive(payload, descriptors, lost),
+      onBatchEnd: () => this.#outbox.flush(),
+      onEnd: (error) => this.#ended(error),
+    })
+  }
+
+  /** Why nothing works any more. */
+  get failure(): RpcError | undefined {
+    return this.#failure
+  }
+
+  get stats(): {
+    readonly imports: number
+    readonly exports: number
+    readonly questions: number
+    readonly answers: number
+  } {
+    return {
+      imports: this.#imports.size,
+      exports: this.#exports.size,
+      questions: this.#questions.size,
+      answers: this.#answers.size,
+    }
+  }
+
+  /** No call is under way in either direction. */
+  get idle(): boolean {
+    return this.#questions.size === 0 && this.#answers.running === 0
+  }
+
+  /** The peer's main object; a reference of the caller's own. */
+  bootstrap(): Capability {
+    if (this.#failure !== undefined) return new BrokenCapability(this.#failure)
+    const question = this.#questions.bootstrap()
+    const cap = capabilityAt(question, noPath)
+    question.release()
+    return cap
+  }
+
+  /** Sends a message that every peer echoes, and calls back when it has. */
+  ping(onPong: () => void): void {
+    if (this.#failure !== undefined) return
+    this.#onPong = onPong
+    this.send({ type: 'ping' })
+  }
+
+  /** Ends the session: everything outstanding fails with `error`. */
+  close(error: RpcError): void {
+    this.#end(error, false)
+  }
+
+  /** The peer has broken the protocol, or a limit: it is told why, and the session ends. */
+  fail(thrown: Error): void {
+    if (this.#failure !== undefined) return
+    const error =
+      thrown instanceof RpcError ? thrown : new RpcError('failed', thrown.message, { cause: thrown, origin: 'system' })
+    this.send({ type: 'abort', exception: exceptionOf(error, this.vat) })
+    this.#outbox.flush()
+    this.#end(error, true)
+  }
+
+  // ── what the tables ask of it ────────────────────────────────────────────────────────────────────────────────────
+
+  sendCall(target: MessageTarget, request: CallRequest): Answer {
+    return this.#questions.call(target, request)
+  }
+
+  cancelQuestion(question: Question): void {
+    this.#questions.cancel(question)
+  }
+
+  finishQuestion(question: Question): void {
+    this.#questions.finish(question)
+  }
+
+  releaseImport(cap: ImportCapability, count: number): void {
+    this.#imports.forget(cap)
+    if (this.#failure !== undefined) return
+    this.send({ type: 'release', id: cap.id, referenceCount: count })
+  }
+
+  releaseExports(ids: readonly number[]): void {
+    for (const id of ids) this.#exports.release(id, 1)
+  }
+
+  send(message: Message, descriptors: readonly Descriptor[] = noDescriptors.descriptors, question?: Question): void {
+    this.#outbox.push(message, descriptors, question)
+  }
+
+  settled(): void {
+    this.#hooks.onIdle()
+  }
+
+  /** Asks the peer to send word by the way that calls went; what is given to the function runs when it arrives. */
+  embargo(target: MessageTarget): Embargo {
+    return (onEnd) => {
+      const embargoId = this.#embargoes.begin(onEnd)
+      this.send({ type: 'disembargo', target, context: 'senderLoopback', embargoId })
+    }
+  }
+
+  /** Why a payload cannot be sent by this session. */
+  faultOf(payload: Payload): Error | undefined {
+    const { maxDescriptors, maxPayload } = this.#transport
+    const { descriptors, caps, content } = payload
+    if (payload.lost > 0) {
+      return new DescriptorLostError(
+        `${payload.lost} descriptors of a call that was to be passed on were lost on the way here`,
+      )
+    }
+    if (descriptors.length > 0 && !this.#transport.carriesDescriptors) {
+      return new UsageError('this session carries no descriptors: they travel over Unix sockets alone')
+    }
+    if (descriptors.length > maxDescriptors) {
+      const message = `${descriptors.length} descriptors in one call, the limit is ${maxDescriptors} (maxDescriptors)`
+      return new TooManyDescriptorsError(message, maxDescriptors)
+    }
+    // Room for the rest of the message; a path or a trace that is longer still is found out when it is sent.
+    if (content.length + 32 * caps.length + 1024 > maxPayload) {
+      return new FrameTooLargeError(
+        `a value of ${content.length} bytes, the limit is ${maxPayload} (maxPayload)`,
+        maxPayload,
+      )
+    }
+    if (caps.length > 0 && this.#exports.full) {
+      return new RpcError(
+        'overloaded',
+        `${this.#limits.exports} objects are exported, which is the limit (limits.exports)`,
+      )
+    }
+    return undefined
+  }
+
+  // ── what the peer says ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #receive(bytes: Uint8Array, descriptors: readonly Descriptor[], lost: number): void {
+    let used = false
+    try {
+      if (this.#failure !== undefined) return
+      const message = this.#wire.decode(bytes)
+      if (message.type === 'call' || message.type === 'return') {
+        used = true
+        const received = descriptors.length === 0 && lost === 0 ? noDescriptors : { descriptors, lost }
+        if (message.type === 'call') this.#calls.onCall(message, received)
+        else this.#questions.onReturn(message, received)
+      } else {
+        this.#onMessage(message)
+      }
+    } catch (error) {
+      this.fail(asError(error))
+    } finally {
+      if (!used) for (const descriptor of descriptors) descriptor.close()
+    }
+  }
+
+  #onMessage(message: Exclude<Message, Call | Return>): void {
+    switch (message.type) {
+      case 'bootstrap':
+        this.#calls.onBootstrap(message.questionId)
+        return
+      case 'finish':
+        this.#answers.finish(message.questionId, message.releaseResultCaps)
+        return
+      case 'resolve':
+        this.#onResolve(message)
+        return
+      case 'release':
+        this.#exports.release(message.id, message.referenceCount)
+        return
+      case 'disembargo':
+        if (message.context === 'receiverLoopback') this.#embargoes.end(message.embargoId)
+        else this.#reflect(message.target, message.embargoId)
+        return
+      case 'abort':
+        this.#end(errorOf(message.exception, this.vat), true)
+        return
+      case 'unimplemented':
+        this.#onUnimplemented(message.message)
+        return
+      default:
+        // A kind that is not known here, a ping among them: rpc.capnp has it echoed.
+        this.send({
+          type: 'unimplemented',
+          message: message.type === 'ping' ? this.#wire.encode(message).slice() : message.message.slice(),
+        })
+    }
+  }
+
+  #onResolve({ promiseId, resolution }: Resolve): void {
+    const promise = this.#imports.get(promiseId)
+    if (resolution.kind === 'exception') {
+      promise?.resolve(new BrokenCapability(errorOf(resolution.exception, this.vat)))
+      return
+    }
+    const cap = this.tables.receive(resolution.cap)
+    if (promise === undefined || promise.released) {
+      cap.release() // nobody holds the promise any more
+    } else if (isReceivers(resolution.cap) && promise.called) {
+      const target: MessageTarget = { kind: 'importedCap', id: promiseId, transform: noPath }
+      promise.resolve(embargoed(cap, this.vat.options.waitingCalls, this.embargo(target)))
+    } else {
+      promise.resolve(cap)
+    }
+  }
+
+  /** The peer waits for word by the way that its calls took: on to where they were sent. */
+  #reflect(target: MessageTarget, embargoId: number): void {
+    const to = this.#whereCallsWent(target)
+    if (to === undefined) {
+      throw new RpcError('failed', 'a disembargo for what does not lead back to its sender', { origin: 'remote' })
+    }
+    this.send({ type: 'disembargo', target: to, context: 'receiverLoopback', embargoId }, noDescriptors.descriptors)
+  }
+
+  #whereCallsWent({ kind, id, transform }: MessageTarget): MessageTarget | undefined {
+    if (kind === 'importedCap') return this.tables.loopbackTarget(this.#exports.get(id))
+    const answer = this.#answers.get(id)
+    const { source } = answer
+    if (transform.length === 0 && source instanceof Question && source.host === this && source.canPipeline) {
+      return { kind: 'promisedAnswer', id: source.id, transform }
+    }
+    if (answer.outcome === undefined) return undefined
+    const cap = capabilityAt(answer, transform)
+    const to = this.tables.loopbackTarget(cap)
+    cap.release()
+    return to
+  }
+
+  #onUnimplemented(echo: Uint8Array): void {
+    const message = this.#wire.decode(echo)
+    switch (message.type) {
+      case 'ping': {
+        const onPong = this.#onPong
+        this.#onPong = undefined
+        onPong?.()
+        return
+      }
+      case 'bootstrap':
+      case 'call':
+        this.#questions.onUnimplemented(message.questionId, message.type)
+        return
+      case 'resolve':
+        // The peer goes on by the promise, and will not release what it resolved to.
+        if (message.resolution.kind === 'cap') this.releaseExports(exportsIn([message.resolution.cap]))
+        return
+      default:
+        throw new RpcError('failed', `the peer knows no message '${message.type}', which no session works without`, {
+          origin: 'remote',
+        })
+    }
+  }
+
+  #sendResolve(promiseId: number, resolution: CapDescriptor | Error): void {
+    if (this.#failure !== undefined) return
+    this.send({
+      type: 'resolve',
+      promiseId,
+      resolution:
+        resolution instanceof Error
+          ? { kind: 'exception', exception: exceptionOf(resolution, this.vat) }
+          : { kind: 'cap', cap: resolution },
+    })
+  }
+
+  #ended(error: Error | undefined): void {
+    const cause = error === undefined ? {} : { cause: error }
+    const message = error === undefined ? 'the peer has ended the session' : `the connection is lost: ${error.message}`
+    this.#end(new RpcError('disconnected', message, cause), error !== undefined)
+  }
+
+  /** Everything ends: first ours, then what others hold of ours. */
+  #end(error: RpcError, abnormal: boolean): void {
+    if (this.#failure !== undefined) return
+    this.#failure =
+      error.type === 'disconnected' ? error : new RpcError('disconnected', error.message, { cause: error })
+    this.#outbox.close()
+    this.#transport.close()
+    this.#questions.break(this.#failure)
+    this.#embargoes.clear()
+    this.#imports.break(this.#failure)
+    this.#answers.clear()
+    this.#exports.clear()
+    this.#main.release()
+    this.#hooks.onEnd(error, abnormal)
+  }
+}

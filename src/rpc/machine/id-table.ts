@@ -1,0 +1,47 @@
+/**
+ * IdTable: entries by small numbers that are given out densely and used again: the least that is free first, as far as
+ * that costs nothing.
+ */
+export class IdTable<T> {
+  readonly #entries: (T | undefined)[] = []
+  readonly #free: number[] = []
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  add(make: (id: number) => T): T {
+    const id = this.#free.pop() ?? this.#entries.length
+    const entry = make(id)
+    this.#entries[id] = entry
+    this.#size++
+    return entry
+  }
+
+  get(id: number): T | undefined {
+    return this.#entries[id]
+  }
+
+  delete(id: number): T | undefined {
+    const entry = this.#entries[id]
+    if (entry === undefined) return undefined
+    this.#entries[id] = undefined
+    this.#free.push(id)
+    this.#size--
+    return entry
+  }
+
+  values(): T[] {
+    return this.#entries.filter((entry): entry is T => entry !== undefined)
+  }
+
+  /** Takes all entries out. */
+  clear(): T[] {
+    const entries = this.values()
+    this.#entries.length = 0
+    this.#free.length = 0
+    this.#size = 0
+    return entries
+  }
+}

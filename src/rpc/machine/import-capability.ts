@@ -1,0 +1,120 @@
+/**
+ * ImportCapability: an object of the peer's. Counts how often the peer has named it to us, which is what a Release says.
+ */
+import type { RpcError } from '../rpc-error.js'
+import type { Answer } from './answer.js'
+import { type CallRequest, Capability, type Resolution } from './capability.js'
+import type { MessageTarget } from './messages.js'
+import { noPath } from './messages.js'
+import { Subscribers } from './queued-capability.js'
+
+/** What an import needs of its connection. */
+export interface ImportHost {
+  sendCall(target: MessageTarget, request: CallRequest): Answer
+  releaseImport(capability: ImportCapability, count: number): void
+  readonly failure: RpcError | undefined
+}
+
+export class ImportCapability extends Capability {
+  readonly host: ImportHost
+  readonly id: number
+  readonly #promise: boolean
+  readonly #resolvers = new Subscribers()
+  readonly #watchers = new Set<(error: Error) => void>()
+  #inner: Capability | undefined
+  #named = 0
+  #pins = 0
+  /** A call went out that a shorter way could overtake. */
+  called = false
+
+  constructor(host: ImportHost, id: number, promise: boolean) {
+    super()
+    this.host = host
+    this.id = id
+    this.#promise = promise
+  }
+
+  /** The peer has named it once more. */
+  named(): void {
+    this.#named++
+  }
+
+  call(request: CallRequest): Answer {
+    return this.#inner === undefined ? this.callAsIs(request) : this.#inner.call(request)
+  }
+
+  /** To the peer, whatever the promise has turned out to be. */
+  callAsIs(request: CallRequest): Answer {
+    this.called = true
+    return this.host.sendCall({ kind: 'importedCap', id: this.id, transform: noPath }, request)
+  }
+
+  override get resolved(): Capability {
+    return this.#inner === undefined ? this : this.#inner.resolved
+  }
+
+  override get resolution(): Resolution | undefined {
+    if (this.#inner !== undefined) return this.#inner.resolution
+    return this.#promise ? this.#resolvers : undefined
+  }
+
+  override get broken(): RpcError | undefined {
+    return this.#inner === undefined ? this.host.failure : this.#inner.broken
+  }
+
+  override onBroken(callback: (error: Error) => void): () => void {
+    if (this.#inner !== undefined) return this.#inner.onBroken(callback)
+    if (this.broken !== undefined) return super.onBroken(callback)
+    let end = () => {}
+    this.#watchers.add(callback)
+    if (this.#promise) {
+      this.#resolvers.subscribe(() => {
+        if (this.#watchers.delete(callback)) end = this.#inner?.onBroken(callback) ?? end
+      })
+    }
+    return () => {
+      this.#watchers.delete(callback)
+      end()
+    }
+  }
+
+  /** It is a promise, and this is what it is. Takes over the caller's reference. */
+  resolve(capability: Capability): void {
+    if (!this.#promise || this.#inner !== undefined || this.released) {
+      capability.release()
+      return
+    }
+    this.#inner = capability
+    this.#resolvers.tell()
+    this.#releaseToPeer()
+  }
+
+  /** The connection is lost. */
+  break(error: Error): void {
+    const watchers = [...this.#watchers]
+    this.#watchers.clear()
+    for (const watcher of watchers) watcher(error)
+  }
+
+  /** The peer was told to send calls here by this id: it stays until `unpin`. */
+  pin(): void {
+    this.#pins++
+  }
+
+  unpin(): void {
+    this.#pins--
+    if (this.released || this.#inner !== undefined) this.#releaseToPeer()
+  }
+
+  protected override dispose(): void {
+    this.#releaseToPeer()
+    this.#inner?.release()
+  }
+
+  #releaseToPeer(): void {
+    if (this.#pins > 0 || this.#named === 0) return
+    const count = this.#named
+    this.#named = 0
+    this.host.releaseImport(this, count)
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * IncomingCalls: from the peer's call to what it is called on.
+ */
+import { encodeValue } from '../values/encode.js'
+import { CapabilityReference } from '../values/reference.js'
+import { Tag } from '../values/tags.js'
+import { Answer } from './answer.js'
+import type { Answers } from './answers.js'
+import type { CallOrigin, Capability } from './capability.js'
+import type { Exports } from './exports.js'
+import type { Link } from './link.js'
+import { LocalCapability } from './local-capability.js'
+import type { Call, ReceivedDescriptors } from './messages.js'
+import { Payload } from './payload.js'
+import { Results } from './results.js'
+
+export class IncomingCalls {
+  readonly #link: Link
+  readonly #answers: Answers
+  readonly #exports: Exports
+  readonly #main: Capability
+  /** What methods are told of their session. */
+  readonly #context: unknown
+
+  /** Borrows the main object. */
+  constructor(link: Link, answers: Answers, exports: Exports, main: Capability, context: unknown) {
+    this.#link = link
+    this.#answers = answers
+    this.#exports = exports
+    this.#main = main
+    this.#context = context
+  }
+
+  /** The peer asks for the main object. */
+  onBootstrap(questionId: number): void {
+    this.#answers.add(questionId, false, false, () => Answer.of(this.#mainResults()))
+  }
+
+  /** A call of the peer's. Owns the descriptors. Throws for what breaks the protocol. */
+  onCall(call: Call, received: ReceivedDescriptors): void {
+    let params: Payload | undefined
+    let taken = false
+    try {
+      // The message's own references come first: a fault in them must find nothing done.
+      const caps = this.#link.tables.receiveAll(call.params.capTable)
+      params = new Payload(call.params.content, caps, received.descriptors, received.lost)
+      const context = this.#originOf(call)
+      this.#answers.add(call.questionId, call.noPromisePipelining, call.sendResultsTo === 'yourself', () => {
+        taken = true
+        return this.#callTarget(call, params as Payload, context)
+      })
+    } finally {
+      if (!taken) {
+        if (params === undefined) for (const descriptor of received.descriptors) descriptor.close()
+        else params.release()
+      }
+    }
+  }
+
+  #callTarget(call: Call, params: Payload, context: CallOrigin): Answer {
+    const { target, mode, method } = call
+    try {
+      if (target.kind === 'importedCap') {
+        const cap = this.#exports.get(target.id)
+        // Whoever decodes at once can do so where the bytes lie; all others need them for longer.
+        const path = target.transform.length === 0 ? method : [...target.transform, ...method]
+        const at = mode === 'call' && cap.resolved instanceof LocalCapability ? params : withOwnContent(params)
+        return cap.call({ mode, path, params: at, context })
+      }
+      const path = [...target.transform, ...method]
+      return this.#answers.get(target.id).call({ mode, path, params: withOwnContent(params), context })
+    } catch (error) {
+      params.release()
+      throw error
+    }
+  }
+
+  #originOf({ deadline, trace }: Call): CallOrigin {
+    return { deadline: deadline === 0 ? 0 : performance.now() + deadline, trace, session: this.#context }
+  }
+
+  #mainResults(): Results {
+    const { outgoing, limits } = this.#link.vat.values
+    return new Results(
+      encodeValue(new CapabilityReference(Tag.capability, this.#main), 'main', 'lent', outgoing, limits),
+      this.#link.vat.values,
+    )
+  }
+}
+
+function withOwnContent(params: Payload): Payload {
+  return new Payload(params.content.slice(), params.caps, params.descriptors, params.lost)
+}

@@ -1,0 +1,190 @@
+/**
+ * LocalCapability: an object of this vat, called by whoever holds it. Here values become arguments, and what a method
+ * returns becomes results.
+ *
+ * One for each object that is held anywhere, so that an object stays the same capability however often it travels.
+ */
+
+import { type ContextSource, ServedCallContext, withContext } from '../call-context.js'
+import { servedCall } from '../diagnostics.js'
+import { asError, RpcError } from '../rpc-error.js'
+import { encodeValue } from '../values/encode.js'
+import { passable } from '../values/passing.js'
+import { CapabilityReference } from '../values/reference.js'
+import { Tag } from '../values/tags.js'
+import { Answer } from './answer.js'
+import { type CallRequest, Capability } from './capability.js'
+import { completeValue } from './complete-value.js'
+import { followPath, isPassable, isThenable } from './followed-path.js'
+import type { Path } from './messages.js'
+import { Results } from './results.js'
+import type { Vat } from './vat.js'
+
+export class LocalCapability extends Capability {
+  readonly target: object
+  readonly #vat: Vat
+  readonly #onGone: () => void
+
+  constructor(target: object, vat: Vat, onGone: () => void) {
+    super()
+    this.target = target
+    this.#vat = vat
+    this.#onGone = onGone
+  }
+
+  call(request: CallRequest): Answer {
+    const source = request.context.session as ContextSource | undefined
+    const context = new ServedCallContext(source, request.context.deadline, request.context.trace)
+    const answer = new ServedAnswer(context)
+    if (source === undefined) queueMicrotask(() => this.#serve(request, answer, context))
+    else this.#serve(request, answer, context)
+    return answer
+  }
+
+  /** The last stub is gone. */
+  protected override dispose(): void {
+    this.#onGone()
+    const { [Symbol.dispose]: dispose } = this.target as Partial<Disposable>
+    if (typeof dispose !== 'function') return
+    try {
+      dispose.call(this.target)
+    } catch (error) {
+      // Nobody called it who could be told.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+
+  #serve(request: CallRequest, answer: ServedAnswer, context: ServedCallContext): void {
+    if (answer.released) {
+      request.params.release()
+      return
+    }
+    const done = servedCall(request, context)
+    if (done !== undefined) answer.subscribe(done)
+    if (request.mode === 'call') {
+      completeValue(request.params, 'args', this.#vat, request.context, (args) => {
+        if (args instanceof Error) answer.settle(args)
+        else this.#invoke(request.path, args.value, answer, context, () => args.dispose())
+      })
+    } else {
+      this.#get(request, answer, context)
+    }
+  }
+
+  #invoke(path: Path, args: unknown, answer: ServedAnswer, context: ServedCallContext, ended: () => void): void {
+    answer.subscribe(() => {
+      context.ended()
+      ended()
+    })
+    try {
+      if (!Array.isArray(args))
+        throw new RpcError('failed', 'the arguments of a call are an array', { origin: 'remote' })
+      const { value, owner, rest } = followPath(this.target, path)
+      if (isThenable(value) || isPassable(value)) {
+        const inner = this.#answerOf(value)
+        answer.follow(inner.call(callRequest(rest, encodeValue(args, 'args', 'lent', ...this.#valueSettings), context)))
+        inner.release()
+      } else if (typeof value !== 'function') {
+        throw new RpcError('unimplemented', `${path.join('.')} is no function`)
+      } else {
+        this.#finish(
+          withContext(context, () => Reflect.apply(value, owner, args)),
+          'moved',
+          answer,
+        )
+      }
+    } catch (error) {
+      answer.settle(asError(error))
+    }
+  }
+
+  #get(request: CallRequest, answer: ServedAnswer, context: ServedCallContext): void {
+    try {
+      const { value, owner, rest } = withContext(context, () => followPath(this.target, request.path))
+      if (isThenable(value) || isPassable(value) || request.mode === 'map') {
+        const inner = value === this.target ? this.#itself() : this.#answerOf(value)
+        answer.follow(inner.call({ ...request, path: rest }))
+        inner.release()
+        return
+      }
+      request.params.release()
+      if (value === this.target) answer.follow(this.#itself())
+      else this.#finish(typeof value === 'function' ? bound(value, owner) : value, 'lent', answer)
+    } catch (error) {
+      request.params.release()
+      answer.settle(asError(error))
+    }
+  }
+
+  /** What a method has returned, or an accessor holds. */
+  #finish(value: unknown, ownership: 'lent' | 'moved', answer: Answer): void {
+    if (isPassable(value)) {
+      const promised = value[passable].answer()
+      if (promised !== undefined) {
+        answer.follow(promised)
+        if (ownership === 'moved') value[passable].dispose()
+        return
+      }
+    } else if (isThenable(value)) {
+      value.then(
+        (settled) => this.#finish(settled, ownership, answer),
+        (error) => answer.settle(asError(error)),
+      )
+      return
+    }
+    let results: Results
+    try {
+      results = new Results(encodeValue(value, 'result', ownership, ...this.#valueSettings), this.#vat.values)
+    } catch (error) {
+      answer.settle(asError(error))
+      return
+    }
+    answer.settle(results)
+  }
+
+  /** A reference of the caller's own. */
+  #answerOf(value: unknown): Answer {
+    const answer = new Answer()
+    this.#finish(value, 'lent', answer)
+    return answer
+  }
+
+  #itself(): Answer {
+    const reference = new CapabilityReference(Tag.capability, this)
+    return Answer.of(new Results(encodeValue(reference, 'result', 'lent', ...this.#valueSettings), this.#vat.values))
+  }
+
+  get #valueSettings() {
+    const { outgoing, limits } = this.#vat.values
+    return [outgoing, limits] as const
+  }
+}
+
+/** A call that is being served: letting go of it tells the method. */
+class ServedAnswer extends Answer {
+  readonly #context: ServedCallContext
+
+  constructor(context: ServedCallContext) {
+    super()
+    this.#context = context
+  }
+
+  protected override canceled(): void {
+    this.#context.cancel(new RpcError('disconnected', 'the call was canceled'))
+  }
+}
+
+function callRequest(path: Path, params: CallRequest['params'], context: ServedCallContext): CallRequest {
+  return {
+    mode: 'call',
+    path,
+    params,
+    context: { deadline: context.deadline ?? 0, trace: context.trace, session: undefined },
+  }
+}
+
+function bound(value: unknown, owner: unknown): unknown {
+  return (...args: unknown[]) => Reflect.apply(value as (...args: unknown[]) => unknown, owner, args)
+}

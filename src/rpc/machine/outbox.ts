@@ -1,0 +1,88 @@
+/**
+ * Outbox: messages that are to be sent, in order, until the code that is running is done: so a call can still be told
+ * what its caller does with it next, and the messages of a turn leave together.
+ */
+import type { Descriptor } from '../../transport/index.js'
+import { asError, RpcError } from '../rpc-error.js'
+import type { RpcTransport } from '../transport.js'
+import { contentOf, type Wire } from '../wire/wire.js'
+import type { Message } from './messages.js'
+import type { Question } from './question.js'
+
+interface Outgoing {
+  readonly message: Message
+  /** Owned. */
+  readonly descriptors: readonly Descriptor[]
+  readonly question: Question | undefined
+}
+
+export class Outbox {
+  readonly #transport: RpcTransport
+  readonly #wire: Wire
+  readonly #limit: number
+  readonly #onFailure: (error: Error) => void
+  #messages: Outgoing[] = []
+  #due = false
+  #closed = false
+  readonly #flushSoon = (): void => this.flush()
+
+  /** @param limit bytes that may wait for the peer to read them */
+  constructor(transport: RpcTransport, wire: Wire, limit: number, onFailure: (error: Error) => void) {
+    this.#transport = transport
+    this.#wire = wire
+    this.#limit = limit
+    this.#onFailure = onFailure
+  }
+
+  /** Takes over the descriptors. */
+  push(message: Message, descriptors: readonly Descriptor[], question?: Question): void {
+    if (this.#closed) {
+      for (const descriptor of descriptors) descriptor.close()
+      return
+    }
+    this.#messages.push({ message, descriptors, question })
+    if (this.#due) return
+    this.#due = true
+    queueMicrotask(this.#flushSoon)
+  }
+
+  flush(): void {
+    this.#due = false
+    if (this.#messages.length === 0 || this.#closed) return
+    const messages = this.#messages
+    this.#messages = []
+    for (const [i, { message, descriptors, question }] of messages.entries()) {
+      if (question !== undefined) question.sent = true
+      try {
+        this.#transport.send(this.#wire.encode(message), contentOf(message), descriptors)
+      } catch (error) {
+        closeAll(messages.slice(i + 1))
+        this.#onFailure(asError(error))
+        return
+      }
+      if (this.#closed) {
+        closeAll(messages.slice(i + 1)) // the transport has told of its end from within `send`
+        return
+      }
+    }
+    if (this.#transport.queuedBytes > this.#limit) {
+      this.#onFailure(
+        new RpcError(
+          'overloaded',
+          `more than ${this.#limit} bytes wait for the peer to read them (limits.queuedBytes)`,
+        ),
+      )
+    }
+  }
+
+  /** Nothing is sent any more; what waits is dropped. */
+  close(): void {
+    this.#closed = true
+    closeAll(this.#messages)
+    this.#messages = []
+  }
+}
+
+function closeAll(messages: readonly Outgoing[]): void {
+  for (const { descriptors } of messages) for (const descriptor of descriptors) descriptor.close()
+}

@@ -1,0 +1,61 @@
+/**
+ * Payload: an encoded value with the capabilities and descriptors that it refers to, apart from any session. It goes from
+ * one session into another as it is; only its last receiver decodes it.
+ *
+ * Owns a reference to each capability, and each descriptor, until `release` or until somebody takes them out.
+ */
+import type { Descriptor } from '../../transport/index.js'
+import type { Capability } from './capability.js'
+
+export class Payload {
+  readonly content: Uint8Array
+  readonly caps: readonly Capability[]
+  readonly descriptors: readonly Descriptor[]
+  /** Descriptors behind the last one that were lost on the way. */
+  readonly lost: number
+
+  constructor(
+    content: Uint8Array,
+    caps: readonly Capability[] = noCaps,
+    descriptors: readonly Descriptor[] = noDescriptors,
+    lost = 0,
+  ) {
+    this.content = content
+    this.caps = caps
+    this.descriptors = descriptors
+    this.lost = lost
+  }
+
+  /** Nothing in it needs to be released. */
+  get plain(): boolean {
+    return this.caps.length === 0 && this.descriptors.length === 0
+  }
+
+  /** Another owner of the same. Throws what `Descriptor.dup` throws, and then owns nothing. */
+  duplicate(): Payload {
+    const descriptors: Descriptor[] = []
+    try {
+      for (const descriptor of this.descriptors) descriptors.push(descriptor.dup())
+    } catch (error) {
+      for (const descriptor of descriptors) descriptor.close()
+      throw error
+    }
+    for (const cap of this.caps) cap.addRef()
+    return new Payload(this.content, this.caps, descriptors, this.lost)
+  }
+
+  release(): void {
+    for (const cap of this.caps) cap.release()
+    this.closeDescriptors()
+  }
+
+  closeDescriptors(): void {
+    for (const descriptor of this.descriptors) descriptor.close()
+  }
+}
+
+const noCaps: readonly Capability[] = Object.freeze([])
+const noDescriptors: readonly Descriptor[] = Object.freeze([])
+
+/** The content that is nothing: the params of a `get`. */
+export const nil = new Uint8Array([0xc0])

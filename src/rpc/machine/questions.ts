@@ -1,0 +1,196 @@
+/**
+ * Questions: our calls on the peer, until they have returned and been finished.
+ */
+import { RpcError } from '../rpc-error.js'
+import { Answer } from './answer.js'
+import { exportsIn } from './answers.js'
+import type { CallRequest, Capability } from './capability.js'
+import { embargoCapabilities } from './embargoes.js'
+import { errorOf } from './exceptions.js'
+import { IdTable } from './id-table.js'
+import type { Link } from './link.js'
+import {
+  type Call,
+  isReceivers,
+  type MessageTarget,
+  noPath,
+  type ReceivedDescriptors,
+  type Return,
+  type WirePayload,
+} from './messages.js'
+import { nil, Payload } from './payload.js'
+import { Question, type QuestionHost } from './question.js'
+import { Results } from './results.js'
+
+export class Questions {
+  readonly #link: Link
+  readonly #host: QuestionHost
+  readonly #answerOf: (questionId: number) => Answer
+  readonly #open = new IdTable<Question>()
+
+  /**
+   * @param host what the questions turn to
+   * @param answerOf a question of the peer's; throws for one that is not open
+   */
+  constructor(link: Link, host: QuestionHost, answerOf: (questionId: number) => Answer) {
+    this.#link = link
+    this.#host = host
+    this.#answerOf = answerOf
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** Asks for the peer's main object. The caller's own. */
+  bootstrap(): Question {
+    const question = this.#open.add((id) => new Question(this.#host, id, undefined, []))
+    question.sent = true
+    this.#link.send({ type: 'bootstrap', questionId: question.id })
+    return question
+  }
+
+  /** Sends a call. Owns the request's params. */
+  call(target: MessageTarget, request: CallRequest): Answer {
+    const { params, context } = request
+    const fault = this.#link.failure ?? this.#link.faultOf(params)
+    if (fault !== undefined) {
+      params.release()
+      return Answer.failed(fault)
+    }
+    const { wire, pinned } = this.#link.tables.describeAll(params)
+    const question = this.#open.add((id) => {
+      const deadline = context.deadline === 0 ? 0 : Math.max(1, Math.ceil(context.deadline - performance.now()))
+      const message: Call = {
+        type: 'call',
+        questionId: id,
+        target,
+        mode: request.mode,
+        method: request.path,
+        params: wire,
+        noPromisePipelining: true,
+        sendResultsTo: 'caller',
+        deadline,
+        trace: context.trace,
+      }
+      return new Question(this.#host, id, message, exportsIn(wire.capTable))
+    })
+    // The names are in the message now, and stay good until what is released is told, behind it.
+    this.#link.send(question.message as Call, params.descriptors, question)
+    for (const cap of pinned) cap.release()
+    return question
+  }
+
+  /** Nobody waits for it any more, and it has not returned. */
+  cancel(question: Question): void {
+    if (this.#link.failure !== undefined) return
+    question.canceledByUs = true
+    this.#link.send({ type: 'finish', questionId: question.id, releaseResultCaps: true })
+  }
+
+  /** It has returned, and its results are held here by themselves. */
+  finish(question: Question): void {
+    if (this.#link.failure !== undefined || this.#open.get(question.id) !== question) return
+    this.#open.delete(question.id)
+    this.#link.send({ type: 'finish', questionId: question.id, releaseResultCaps: false })
+  }
+
+  /** The peer has returned. Owns the descriptors. Throws for what breaks the protocol. */
+  onReturn(message: Return, received: ReceivedDescriptors): void {
+    let taken = false
+    try {
+      const question = this.#open.get(message.answerId)
+      if (question === undefined || question.returned) {
+        throw new RpcError('failed', `question ${message.answerId} is not open`, { origin: 'remote' })
+      }
+      question.returned = true
+      if (message.releaseParamCaps) this.#link.releaseExports(question.paramExports)
+      if (question.canceledByUs) {
+        this.#open.delete(question.id)
+        return
+      }
+      taken = message.outcome.kind === 'results'
+      this.#settle(question, message, received)
+      if (message.noFinishNeeded) this.#open.delete(question.id)
+      else if (!question.pinned) this.finish(question)
+    } finally {
+      if (!taken) for (const descriptor of received.descriptors) descriptor.close()
+      this.#link.settled()
+    }
+  }
+
+  /** The peer does not know the message that asked. */
+  onUnimplemented(id: number, type: string): void {
+    const question = this.#open.get(id)
+    if (question === undefined || question.returned) return
+    question.returned = true
+    this.#open.delete(id)
+    question.settle(new RpcError('unimplemented', `the peer knows no message '${type}'`, { origin: 'remote' }))
+  }
+
+  /** The session has ended. */
+  break(error: RpcError): void {
+    for (const question of this.#open.clear()) {
+      question.returned = true
+      question.settle(error)
+    }
+  }
+
+  #settle(question: Question, { outcome }: Return, received: ReceivedDescriptors): void {
+    switch (outcome.kind) {
+      case 'results':
+        question.settle(this.#resultsOf(question, outcome.payload, received))
+        return
+      case 'takeFromOtherQuestion':
+        this.#takeFrom(question, outcome.questionId)
+        return
+      case 'exception':
+        question.settle(errorOf(outcome.exception, this.#link.vat))
+        return
+      case 'canceled':
+        question.settle(new RpcError('failed', 'the callee has canceled the call', { origin: 'remote' }))
+        return
+      case 'resultsSentElsewhere':
+        if (question.message?.sendResultsTo !== 'yourself') {
+          throw new RpcError('failed', `the results of question ${question.id} went elsewhere unasked`, {
+            origin: 'remote',
+          })
+        }
+        question.settle(new Results(new Payload(nil), this.#link.vat.values))
+    }
+  }
+
+  /** The results' capabilities, those that lie nearer than the way that calls on them went behind an embargo. */
+  #resultsOf(question: Question, wire: WirePayload, { descriptors, lost }: ReceivedDescriptors): Results {
+    const { tables, vat } = this.#link
+    let caps: Capability[]
+    try {
+      caps = tables.receiveAll(wire.capTable)
+    } catch (error) {
+      for (const descriptor of descriptors) descriptor.close()
+      throw error
+    }
+    const content = wire.content.slice()
+    const own = wire.capTable.map(isReceivers)
+    if (question.pipelined.length > 0 && own.includes(true)) {
+      const { waitingCalls } = vat.options
+      caps = embargoCapabilities(new Payload(content, caps), vat, own, question.pipelined, waitingCalls, (path) =>
+        this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: path }),
+      )
+    }
+    return new Results(new Payload(content, caps, descriptors, lost), vat.values)
+  }
+
+  /** A tail call of the peer's: what it asked us is what we asked it. */
+  #takeFrom(question: Question, questionId: number): void {
+    const other = this.#answerOf(questionId).addRef()
+    if (question.pipelined.length === 0) {
+      question.follow(other)
+      return
+    }
+    // Calls on it went to the peer and come back behind what it has sent on: what is called here now has to wait for that.
+    const held = new Answer()
+    this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: noPath })(() => held.follow(other))
+    question.follow(held)
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * RpcOptions: what can be chosen for a session, checked once, with the defaults filled in.
+ */
+import { UsageError } from '../errors.js'
+import type { ConnectionLimits } from './machine/connection.js'
+import type { TraceContext } from './machine/messages.js'
+
+/** Bounds on what a peer can make us do. A limit that is met fails the call with RpcError `overloaded`, or the session. */
+export interface RpcLimits {
+  /** Calls of the peer's that are being served at once. Default 1,000. One that has twice as many open ends the session. */
+  readonly calls: number
+  /** Objects of ours that the peer holds. Default 100,000. */
+  readonly exports: number
+  /** Calls that wait for one promise. Default 1,000. */
+  readonly waitingCalls: number
+  /** Bytes that wait for the peer to read them; over it the session ends. Default 64 MiB. */
+  readonly queuedBytes: number
+  /** How deep a value may be nested, either way. Default 100. */
+  readonly depth: number
+  /** How many elements, keys and members a value may have, either way. Default 1,000,000. */
+  readonly values: number
+}
+
+export interface RpcOptions {
+  readonly limits?: Partial<RpcLimits>
+  /** The stacks of errors that methods throw travel to their callers. Default false: they tell of the inside. */
+  readonly sendStacks?: boolean
+  /** The W3C trace context that calls made here carry; asked at each call. */
+  readonly traceContext?: () => TraceContext | undefined
+  /**
+   * Milliseconds without a message after which the peer is asked whether it is there, and twice which the session ends.
+   * Default 0: never. A Unix socket tells by itself when its peer has gone; this is for one that hangs.
+   */
+  readonly keepAlive?: number
+}
+
+export const defaultLimits: RpcLimits = {
+  calls: 1000,
+  exports: 100_000,
+  waitingCalls: 1000,
+  queuedBytes: 64 * 1024 * 1024,
+  depth: 100,
+  values: 1_000_000,
+}
+
+export interface RpcSettings {
+  readonly limits: RpcLimits & ConnectionLimits
+  readonly sendStacks: boolean
+  readonly traceContext: (() => TraceContext | undefined) | undefined
+  readonly keepAlive: number
+}
+
+/** Throws UsageError for what can never work. */
+export function rpcSettings(options: RpcOptions): RpcSettings {
+  const limits = { ...defaultLimits, ...options.limits }
+  for (const name of Object.keys(defaultLimits) as (keyof RpcLimits)[]) {
+    const value: unknown = limits[name]
+    if (typeof value !== 'number' || !(value >= 1)) {
+      throw new UsageError(`limits.${name} is a number from 1 on, not ${String(value)}`)
+    }
+  }
+  const { keepAlive = 0, sendStacks = false, traceContext } = options
+  if (typeof keepAlive !== 'number' || !(keepAlive >= 0)) {
+    throw new UsageError(`keepAlive is a number of milliseconds, not ${String(keepAlive)}`)
+  }
+  if (typeof sendStacks !== 'boolean') throw new UsageError(`sendStacks is true or false, not ${String(sendStacks)}`)
+  if (traceContext !== undefined && typeof traceContext !== 'function') {
+    throw new UsageError('traceContext is a function')
+  }
+  return { limits, sendStacks, traceContext, keepAlive }
+}

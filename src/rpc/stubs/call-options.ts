@@ -1,0 +1,79 @@
+/**
+ * CallOptions: for how long a call is waited for, and what cancels it.
+ */
+import { TimeoutError, UsageError } from '../../errors.js'
+import { Answer } from '../machine/answer.js'
+import type { CallRequest } from '../machine/capability.js'
+import { asError } from '../rpc-error.js'
+
+export interface CallOptions {
+  /** Cancels calls: they reject with its reason, and the callee's `signal` is aborted. */
+  readonly signal?: AbortSignal
+  /** Milliseconds after which a call is canceled and rejects with TimeoutError. The callee is told of the deadline. */
+  readonly timeout?: number
+}
+
+export const noOptions: CallOptions = Object.freeze({})
+
+/** Throws UsageError for what can never work. */
+export function checkCallOptions({ signal, timeout }: CallOptions): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new UsageError('signal is an AbortSignal')
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0)) {
+    throw new UsageError(`timeout is a number of milliseconds over 0, not ${String(timeout)}`)
+  }
+}
+
+/** The answer within the options' limits. Takes over the reference. */
+export function limitedAnswer(answer: Answer, { signal, timeout }: CallOptions): Answer {
+  if ((signal === undefined && timeout === undefined) || answer.outcome !== undefined) return answer
+  return new LimitedAnswer(answer, signal, timeout)
+}
+
+class LimitedAnswer extends Answer {
+  readonly #inner: Answer
+  readonly #signal: AbortSignal | undefined
+  readonly #timer: NodeJS.Timeout | undefined
+  readonly #onAbort = (): void => this.#giveUp(asError(this.#signal?.reason))
+
+  constructor(inner: Answer, signal: AbortSignal | undefined, timeout: number | undefined) {
+    super()
+    this.#inner = inner
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (timeout !== undefined && timeout <= 0x7fff_ffff) {
+      this.#timer = setTimeout(
+        () => this.#giveUp(new TimeoutError(`the call has not returned within ${timeout} ms`)),
+        timeout,
+      )
+    }
+    inner.subscribe((outcome) => {
+      this.#stopWaiting()
+      if (this.outcome === undefined) this.settle(outcome)
+    })
+  }
+
+  override get source(): Answer {
+    return this.outcome === undefined ? this.#inner.source : this
+  }
+
+  protected override callPromised(request: CallRequest): Answer {
+    return this.#inner.call(request)
+  }
+
+  protected override canceled(): void {
+    this.#stopWaiting()
+    this.#inner.release()
+  }
+
+  #giveUp(error: Error): void {
+    this.#stopWaiting()
+    if (this.outcome !== undefined) return
+    this.settle(error)
+    this.#inner.release()
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#timer)
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * FrameStreamTransport: a session's messages as frames of a FrameStream, which it owns from now on.
+ */
+import type { FrameBatch, FrameStream } from '../../stream/index.js'
+import { adoptOwned, surrender } from '../../transport/descriptor.js'
+import type { Descriptor, Peer } from '../../transport/index.js'
+import type { FrameReceiver, RpcTransport } from '../transport.js'
+
+/** The stream copies chunks that are shorter than this before `send` returns (FrameStream.send). */
+const copiedBytes = 8 * 1024
+
+/** For a peer that does not read, once the session has ended. */
+const lingerMilliseconds = 2000
+
+const none: readonly Descriptor[] = Object.freeze([])
+
+export class FrameStreamTransport implements RpcTransport {
+  readonly carriesDescriptors = true
+  readonly maxDescriptors: number
+  readonly maxPayload: number
+  readonly peer: Peer | undefined
+  readonly #stream: FrameStream
+  #receiver: FrameReceiver | undefined
+  /** Sent since the stream was over its mark: at least so much waits, besides what the mark allows. */
+  #overMark = 0
+  #closed = false
+
+  constructor(stream: FrameStream) {
+    this.#stream = stream
+    const { maxPayload, maxDescriptors } = stream.limits
+    this.maxPayload = maxPayload
+    this.maxDescriptors = maxDescriptors
+    this.peer = stream.peer
+  }
+
+  get queuedBytes(): number {
+    return this.#overMark
+  }
+
+  start(receiver: FrameReceiver): void {
+    this.#receiver = receiver
+    const stream = this.#stream
+    stream.on('drain', () => {
+      this.#overMark = 0
+    })
+    stream.on('end', () => this.#end(undefined))
+    stream.on('error', (error) => this.#end(error))
+    stream.on('close', () => this.#end(undefined))
+    stream.onBatch((batch) => this.#receive(batch))
+  }
+
+  send(head: Uint8Array, content: Uint8Array, descriptors: readonly Descriptor[]): void {
+    if (this.#closed) {
+      for (const descriptor of descriptors) descriptor.close()
+      return
+    }
+    const frame = content.length === 0 ? [stable(head)] : [stable(head), content]
+    try {
+      const roomy =
+        descriptors.length === 0 ? this.#stream.send(frame) : this.#stream.send(frame, descriptors, { transfer: true })
+      if (!roomy || this.#overMark > 0) this.#overMark += head.length + content.length
+    } catch (error) {
+      for (const descriptor of descriptors) descriptor.close() // those that were taken over are closed already
+      throw error
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    const stream = this.#stream
+    if (stream.destroyed) return
+    // What ends it badly now concerns nobody: the session has ended.
+    stream.end({ signal: AbortSignal.timeout(lingerMilliseconds) }).then(
+      () => stream.destroy(),
+      () => stream.destroy(),
+    )
+  }
+
+  ref(): void {
+    this.#stream.ref()
+  }
+
+  unref(): void {
+    this.#stream.unref()
+  }
+
+  #receive(batch: FrameBatch): void {
+    const receiver = this.#receiver as FrameReceiver
+    const { bytes } = batch
+    for (let i = 0; i < batch.length && !this.#closed; i++) {
+      const lost = batch.lost(i)
+      const borne = batch.descriptors(i)
+      const descriptors = borne.length === 0 ? none : borne.map((descriptor) => adoptOwned(surrender(descriptor)))
+      receiver.onFrame(bytes.subarray(batch.start(i), batch.end(i)), descriptors, lost)
+    }
+    receiver.onBatchEnd()
+  }
+
+  #end(error: Error | undefined): void {
+    const receiver = this.#receiver
+    this.#receiver = undefined
+    receiver?.onEnd(error)
+  }
+}
+
+/** The stream copies what is short before it returns, and refers to what is not. */
+function stable(head: Uint8Array): Uint8Array {
+  return head.length < copiedBytes ? head : head.slice()
+}

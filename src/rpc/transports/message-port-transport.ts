@@ -1,0 +1,68 @@
+/**
+ * MessagePortTransport: a session with another thread, over a MessagePort. It carries no descriptors.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { Descriptor, Peer } from '../../transport/index.js'
+import { RpcError } from '../rpc-error.js'
+import type { FrameReceiver, RpcTransport } from '../transport.js'
+
+export class MessagePortTransport implements RpcTransport {
+  readonly carriesDescriptors = false
+  readonly maxDescriptors = 0
+  readonly maxPayload: number
+  /** What waits in the other thread is not known here. */
+  readonly queuedBytes = 0
+  readonly peer: Peer | undefined = undefined
+  readonly #port: MessagePort
+  #receiver: FrameReceiver | undefined
+
+  /** Owns the port from now on, whose other end is one's too. */
+  constructor(port: MessagePort, options: { readonly maxPayload?: number } = {}) {
+    this.#port = port
+    this.maxPayload = options.maxPayload ?? 16 * 1024 * 1024
+  }
+
+  start(receiver: FrameReceiver): void {
+    this.#receiver = receiver
+    this.#port.on('message', (message: unknown) => this.#receive(message))
+    this.#port.on('messageerror', (error) => this.#end(error))
+    this.#port.on('close', () => this.#end(undefined))
+  }
+
+  send(head: Uint8Array, content: Uint8Array, descriptors: readonly Descriptor[]): void {
+    for (const descriptor of descriptors) descriptor.close() // none, as the session checks
+    const copy = new Uint8Array(head.length + content.length)
+    copy.set(head)
+    copy.set(content, head.length)
+    this.#port.postMessage(copy, [copy.buffer])
+  }
+
+  close(): void {
+    this.#receiver = undefined
+    this.#port.close()
+  }
+
+  ref(): void {
+    this.#port.ref()
+  }
+
+  unref(): void {
+    this.#port.unref()
+  }
+
+  #receive(message: unknown): void {
+    if (this.#receiver === undefined) return
+    if (message instanceof Uint8Array) {
+      this.#receiver.onFrame(message, [], 0)
+      this.#receiver?.onBatchEnd()
+    } else {
+      this.#end(new RpcError('failed', 'something else than bytes came by the port', { origin: 'remote' }))
+    }
+  }
+
+  #end(error: Error | undefined): void {
+    const receiver = this.#receiver
+    this.#receiver = undefined
+    receiver?.onEnd(error)
+  }
+}

@@ -1,0 +1,348 @@
+/**
+ * Decoding: from a payload to a JavaScript value, in two ways.
+ *
+ * `decodeTree` leaves references where capabilities and descriptors are, and owns nothing: to look into a value, or encode
+ * a part of it again. `decodeValue` hands the payload over: stubs, streams and Descriptors are made of it, and what the
+ * value does not refer to is released.
+ */
+
+import { DescriptorLostError } from '../../errors.js'
+import type { Descriptor } from '../../transport/index.js'
+import type { Capability } from '../machine/capability.js'
+import type { Path } from '../machine/messages.js'
+import type { Payload } from '../machine/payload.js'
+import { RpcError, type RpcErrorType, rpcErrorTypes } from '../rpc-error.js'
+import { mostBigintDigits, type ValueLimits } from './limits.js'
+import type { Incoming } from './passing.js'
+import { CapabilityReference, DescriptorReference, PromiseReference } from './reference.js'
+import { scanValue } from './scan.js'
+import { binaryKinds, type CapabilityTag, markKey, Tag } from './tags.js'
+import { unpack } from './value-codec.js'
+
+/** A value that was promised, and where it belongs. Owns its capability. */
+export interface Promised {
+  readonly cap: Capability
+  readonly path: Path
+  fill(value: unknown): void
+}
+
+export interface Decoded {
+  value: unknown
+  /** Stubs and Descriptors that are in the value: the receiver's, to dispose of. */
+  readonly owned: Disposable[]
+  /** To be filled in before the value is used. */
+  readonly promised: Promised[]
+}
+
+/** Throws RpcError of origin `remote` for what is no value, DescriptorLostError where one is missing. Owns nothing. */
+export function decodeTree(payload: Payload, limits: ValueLimits): unknown {
+  const { marks, binaries } = scanValue(payload.content, limits)
+  const value = unpack(payload.content)
+  return marks || binaries ? new TreeDecoder(payload).decode(value) : value
+}
+
+/** As `decodeTree`; takes over the payload, also when it throws. */
+export function decodeValue(payload: Payload, incoming: Incoming, limits: ValueLimits): Decoded {
+  let decoder: ValueDecoder | undefined
+  try {
+    const { marks, binaries } = scanValue(payload.content, limits)
+    const value = unpack(payload.content)
+    if (!marks && !binaries && payload.plain) return { value, owned: [], promised: [] }
+    const result: Decoded = { value, owned: [], promised: [] }
+    decoder = new ValueDecoder(payload, incoming, result)
+    result.value = decoder.decode(value)
+    return result
+  } catch (error) {
+    decoder?.abandon()
+    throw error
+  } finally {
+    if (decoder === undefined) payload.release()
+    else decoder.releaseUnused()
+  }
+}
+
+abstract class Decoder {
+  protected readonly payload: Payload
+
+  constructor(payload: Payload) {
+    this.payload = payload
+  }
+
+  decode(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) value[i] = this.member(value, i)
+      return value
+    }
+    if (value instanceof Uint8Array) return ownBytes(value)
+    const object = value as Record<string, unknown>
+    return markKey in object ? this.#marked(object) : this.#members(object)
+  }
+
+  /** The member of an array or object; what a promise there turns out to be takes its place. */
+  protected member(container: Record<string | number, unknown> | unknown[], key: string | number): unknown {
+    return this.decode((container as Record<string | number, unknown>)[key])
+  }
+
+  protected abstract capability(tag: CapabilityTag, index: number): unknown
+  protected abstract promise(index: number, path: Path): unknown
+  protected abstract descriptor(descriptor: Descriptor, index: number): unknown
+
+  protected capAt(index: unknown): number {
+    if (Number.isInteger(index) && (index as number) >= 0 && (index as number) < this.payload.caps.length) {
+      return index as number
+    }
+    throw refused(`it refers to capability ${String(index)} of ${this.payload.caps.length}`)
+  }
+
+  #members(object: Record<string, unknown>): Record<string, unknown> {
+    for (const key of Object.keys(object)) {
+      const decoded = this.member(object, key)
+      // Awaited, such an object would call the peer and wait for what it says.
+      if (key === 'then' && typeof decoded === 'function') throw refused('it has a method `then`')
+      object[key] = decoded
+    }
+    return object
+  }
+
+  #marked(object: Record<string, unknown>): unknown {
+    const parts = object[markKey]
+    if (!Array.isArray(parts) || Object.keys(object).length !== 1) throw refused('a mark that is none')
+    const [tag, a, b] = parts as readonly unknown[]
+    switch (tag) {
+      case Tag.literal:
+        if (!isObject(a)) throw refused('a literal that is no object')
+        return this.#members(a)
+      case Tag.undefined:
+        return undefined
+      case Tag.negativeZero:
+        return -0
+      case Tag.bigint:
+        return bigintOf(a)
+      case Tag.date:
+        if (typeof a !== 'number') throw refused('a date that is no number')
+        return new Date(a)
+      case Tag.regexp:
+        return regexpOf(a, b)
+      case Tag.url:
+        if (typeof a !== 'string' || !URL.canParse(a)) throw refused('a URL that is none')
+        return new URL(a)
+      case Tag.map:
+        return this.#map(a)
+      case Tag.set:
+        if (!Array.isArray(a)) throw refused('a set that is no array')
+        return new Set(this.#elements(a))
+      case Tag.error:
+        if (!isObject(a)) throw refused('an error that is no object')
+        return errorOf(this.#members(a))
+      case Tag.binary:
+        return binaryOf(a, b)
+      case Tag.capability:
+      case Tag.readable:
+      case Tag.writable:
+      case Tag.iterable:
+        return this.capability(tag, this.capAt(a))
+      case Tag.promise:
+        if (!isPath(b)) throw refused('a promise with a path that is none')
+        return this.promise(this.capAt(a), b)
+      case Tag.descriptor:
+        return this.#descriptor(a)
+      default:
+        throw refused(`an unknown mark ${String(tag)}`)
+    }
+  }
+
+  /** Of a container that the promised cannot be filled into, once it is made. */
+  #elements(array: unknown[]): unknown[] {
+    return array.map((element) => {
+      if (isPromise(element)) throw refused('a promise as a key, or in a set or map')
+      return this.decode(element)
+    })
+  }
+
+  #map(array: unknown): Map<unknown, unknown> {
+    if (!Array.isArray(array) || array.length % 2 !== 0) throw refused('a map that is no array of pairs')
+    const flat = this.#elements(array)
+    const map = new Map<unknown, unknown>()
+    for (let i = 0; i < flat.length; i += 2) map.set(flat[i], flat[i + 1])
+    return map
+  }
+
+  #descriptor(index: unknown): unknown {
+    const { descriptors, lost } = this.payload
+    if (!Number.isInteger(index) || (index as number) < 0) throw refused(`it refers to descriptor ${String(index)}`)
+    const descriptor = descriptors[index as number]
+    if (descriptor !== undefined) return this.descriptor(descriptor, index as number)
+    if (lost > 0) {
+      throw new DescriptorLostError(
+        `descriptor ${String(index)} of the message was lost on the way: the receiver's table was full`,
+      )
+    }
+    throw refused(`it refers to descriptor ${String(index)} of ${descriptors.length}`)
+  }
+}
+
+class TreeDecoder extends Decoder {
+  protected override capability(tag: CapabilityTag, index: number): unknown {
+    return new CapabilityReference(tag, this.payload.caps[index] as Capability)
+  }
+
+  protected override promise(index: number, path: Path): unknown {
+    return new PromiseReference(this.payload.caps[index] as Capability, path)
+  }
+
+  protected override descriptor(descriptor: Descriptor): unknown {
+    return new DescriptorReference(descriptor)
+  }
+}
+
+class ValueDecoder extends Decoder {
+  readonly #result: Decoded
+  readonly #incoming: Incoming
+  readonly #usedCaps = new Set<number>()
+  readonly #usedDescriptors = new Set<number>()
+  /** Puts what was promised where it is being looked at now. */
+  #fill: (value: unknown) => void
+
+  /** @param result what is found is added to it */
+  constructor(payload: Payload, incoming: Incoming, result: Decoded) {
+    super(payload)
+    this.#incoming = incoming
+    this.#result = result
+    this.#fill = (value) => {
+      result.value = value
+    }
+  }
+
+  /** What nothing refers to: it came along, and is nobody's. */
+  releaseUnused(): void {
+    for (const [i, cap] of this.payload.caps.entries()) if (!this.#usedCaps.has(i)) cap.release()
+    for (const [i, descriptor] of this.payload.descriptors.entries()) {
+      if (!this.#usedDescriptors.has(i)) descriptor.close()
+    }
+  }
+
+  /** What has been made so far, of a value that cannot be. */
+  abandon(): void {
+    for (const disposable of this.#result.owned) disposable[Symbol.dispose]()
+    for (const { cap } of this.#result.promised) cap.release()
+  }
+
+  protected override member(container: Record<string | number, unknown> | unknown[], key: string | number): unknown {
+    this.#fill = (value) => {
+      ;(container as Record<string | number, unknown>)[key] = value
+    }
+    return super.member(container, key)
+  }
+
+  protected override capability(tag: CapabilityTag, index: number): unknown {
+    const cap = this.#takeCap(index)
+    switch (tag) {
+      case Tag.readable:
+        return this.#incoming.readable(cap)
+      case Tag.writable:
+        return this.#incoming.writable(cap)
+      case Tag.iterable:
+        return this.#incoming.iterable(cap)
+      default: {
+        const stub = this.#incoming.stub(cap)
+        this.#result.owned.push(stub as Disposable)
+        return stub
+      }
+    }
+  }
+
+  protected override promise(index: number, path: Path): unknown {
+    this.#result.promised.push({ cap: this.#takeCap(index), path, fill: this.#fill })
+    return undefined
+  }
+
+  protected override descriptor(descriptor: Descriptor, index: number): unknown {
+    if (this.#usedDescriptors.has(index)) throw refused(`it refers to descriptor ${index} twice`)
+    this.#usedDescriptors.add(index)
+    this.#result.owned.push(descriptor)
+    return descriptor
+  }
+
+  #takeCap(index: number): Capability {
+    const cap = this.payload.caps[index] as Capability
+    if (this.#usedCaps.has(index)) return cap.addRef()
+    this.#usedCaps.add(index)
+    return cap
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+}
+
+function isPromise(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const parts = value[markKey]
+  return Array.isArray(parts) && parts[0] === Tag.promise
+}
+
+function isPath(value: unknown): value is Path {
+  if (!Array.isArray(value)) return false
+  return value.every((item) => typeof item === 'string' || (Number.isSafeInteger(item) && item >= 0))
+}
+
+/** A copy: what was received is valid only for now. */
+function ownBytes(view: Uint8Array): Uint8Array {
+  return new Uint8Array(view)
+}
+
+function binaryOf(kind: unknown, bytes: unknown): unknown {
+  const type = binaryKinds[kind as number]
+  if (!Number.isInteger(kind) || type === undefined || !(bytes instanceof Uint8Array))
+    throw refused('a binary that is none')
+  const { buffer } = ownBytes(bytes)
+  if (type === ArrayBuffer) return buffer
+  const width = 'BYTES_PER_ELEMENT' in type ? type.BYTES_PER_ELEMENT : 1
+  if (buffer.byteLength % width !== 0) throw refused('a typed array with a part of an element')
+  return new (type as new (buffer: ArrayBufferLike) => ArrayBufferView)(buffer)
+}
+
+function bigintOf(digits: unknown): bigint {
+  if (typeof digits !== 'string' || digits.length > mostBigintDigits + 1 || !/^-?[0-9a-f]+$/.test(digits)) {
+    throw refused('a bigint that is none')
+  }
+  return digits.startsWith('-') ? -BigInt(`0x${digits.slice(1)}`) : BigInt(`0x${digits}`)
+}
+
+function regexpOf(source: unknown, flags: unknown): RegExp {
+  if (typeof source === 'string' && typeof flags === 'string') {
+    try {
+      return new RegExp(source, flags)
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error
+    }
+  }
+  throw refused('a regular expression that is none')
+}
+
+const errorTypes: Readonly<Record<string, new (message: string) => Error>> = Object.freeze(
+  Object.assign(Object.create(null), { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError }),
+)
+
+function errorOf(parts: Record<string, unknown>): Error {
+  const { name, message, code, type, stack } = parts
+  if (typeof name !== 'string' || typeof message !== 'string') throw refused('an error without name or message')
+  const options = 'cause' in parts ? { cause: parts.cause } : {}
+  if (rpcErrorTypes.includes(type as RpcErrorType)) {
+    return new RpcError(type as RpcErrorType, message, { ...options, origin: 'remote' })
+  }
+  const error = new (errorTypes[name] ?? Error)(message)
+  const set = (key: string, value: unknown) =>
+    Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: key === 'code' })
+  if (error.name !== name) set('name', name)
+  if ('cause' in parts) set('cause', parts.cause)
+  if (typeof code === 'string' || typeof code === 'number') set('code', code)
+  // Ours would show where it was decoded.
+  set('stack', typeof stack === 'string' ? stack : `${name}: ${message}`)
+  return error
+}
+
+function refused(what: string): RpcError {
+  return new RpcError('failed', `a value that cannot be: ${what}`, { origin: 'remote' })
+}

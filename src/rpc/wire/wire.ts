@@ -1,0 +1,23 @@
+/**
+ * Wire: what the messages look like as bytes. The state machine knows no more of it than this.
+ */
+import type { Message } from '../machine/messages.js'
+
+export interface Wire {
+  /** The message's frame is this, and right behind it its content, if it has one. Valid until the next call. */
+  encode(message: Message): Uint8Array
+  /**
+   * What refers to `bytes` is valid as long as they are. A kind of message that is not known comes as `unknown`.
+   * Throws RpcError of origin `remote` for what is no message.
+   */
+  decode(bytes: Uint8Array): Message
+}
+
+/** What a message carries of a value, which is not copied into its head. */
+export function contentOf(message: Message): Uint8Array {
+  if (message.type === 'call') return message.params.content
+  if (message.type === 'return' && message.outcome.kind === 'results') return message.outcome.payload.content
+  return noContent
+}
+
+const noContent = new Uint8Array(0)
