@@ -2,11 +2,18 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import * as errors from '../../src/errors.js'
+import { RpcError } from '../../src/rpc/index.js'
 
 const root = new URL('../../', import.meta.url)
 const page = readFileSync(new URL('docs/errors.md', root), 'utf8')
-const source = readFileSync(new URL('src/errors.ts', root), 'utf8')
-const classes = Object.keys(errors).map((name) => ({ name, source: sourceOf(name), section: sectionOf(name) }))
+const source = ['errors.ts', 'rpc/rpc-error.ts']
+  .map((file) => readFileSync(new URL(`src/${file}`, root), 'utf8'))
+  .join('\n')
+const classes = Object.keys({ ...errors, RpcError }).map((name) => ({
+  name,
+  source: sourceOf(name),
+  section: sectionOf(name),
+}))
 
 it('looks at all classes', () => {
   expect(classes.length).toBeGreaterThanOrEqual(10)
