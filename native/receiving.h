@@ -1,8 +1,6 @@
-// What the two ways of receiving share, of bytes (socket.cc) and of messages (socket_messages.cc): when to stop, and
-// the memory that is written into. Knows no socket.
+// What the two ways of receiving share, of bytes (socket.cc) and of messages (socket_messages.cc): when to stop, and how
+// a row is laid out. Knows no socket.
 #pragma once
-
-#include <node_api.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,16 +20,5 @@ constexpr size_t kMessageRowInts = 4;
 constexpr size_t kMostRowInts = kMessageRowInts + kMaxDescriptorsPerMessage + 1;
 
 inline int32_t AsInt(size_t value) { return static_cast<int32_t>(value); }
-
-// Where a Uint8Array's bytes are until JavaScript runs again; length 0 once its buffer is detached.
-inline uint8_t* BytesOf(napi_env env, napi_value array, size_t* length) {
-  void* data = nullptr;
-  *length = 0;
-  if (array == nullptr || napi_get_typedarray_info(env, array, nullptr, length, &data, nullptr, nullptr) != napi_ok ||
-      data == nullptr) {
-    *length = 0;
-  }
-  return static_cast<uint8_t*>(data);
-}
 
 }  // namespace pillion

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "bytes_of.h"
 #include "control_message.h"
 #include "receiving.h"
 #include "socket.h"

@@ -6,6 +6,7 @@
  */
 import { EventEmitter } from 'eventemitter3'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
+import { warnOfAuthorize } from '../transport/admission.js'
 import {
   type AcceptPressure,
   type Address,
@@ -14,7 +15,6 @@ import {
   type ListenerOptions,
   type Peer,
 } from '../transport/index.js'
-import { warnOfAuthorize } from '../transport/listener.js'
 import { FrameStream } from './frame-stream.js'
 import { type StreamOptions, streamSettings } from './options.js'
 

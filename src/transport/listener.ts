@@ -7,15 +7,15 @@
 import { getSystemErrorName, inspect } from 'node:util'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { type Address, formatAddress, type ParsedAddress, parseAddress } from './address.js'
+import { type Authorize, Candidate, isSameUserOrRoot, warnOfAuthorize } from './admission.js'
 import { adoptSocket } from './adopt-socket.js'
 import { adoptOwned, type Descriptor } from './descriptor.js'
 import { binding, type NativeWatcher } from './native.js'
-import { Peer, type PeerSource } from './peer.js'
+import type { Peer } from './peer.js'
 import { SocketFile } from './socket-file.js'
 import { type SocketType, socketTypeNumber } from './socket-type.js'
 import { Errno, SOCK_DGRAM } from './system-calls.js'
 import { succeeded, systemFailure } from './system-failure.js'
-import { warnOnce } from './warn-once.js'
 
 export interface ListenerOptions {
   /** 'stream' (default) or 'seqpacket'; so are the connections. */
@@ -35,7 +35,7 @@ export interface ListenerOptions {
    * Without it, whoever may write the socket's file is let in; on an abstract name, which has no permissions, only
    * processes of this process's effective user and root are (CVE-2020-15257).
    */
-  readonly authorize?: (peer: Peer) => boolean
+  readonly authorize?: Authorize
 }
 
 /** The table of descriptors, or the kernel's memory, is full: the connections wait in the backlog. */
@@ -71,7 +71,7 @@ export class Listener implements Disposable {
   readonly #text: string
   readonly #socket: Descriptor
   readonly #file: SocketFile | undefined
-  readonly #authorize: ((peer: Peer) => boolean) | undefined
+  readonly #authorize: Authorize | undefined
   readonly #watcher: NativeWatcher
   /** Kept here because the watcher does not while it is off. */
   readonly #onReady = () => this.#acceptSome()
@@ -200,19 +200,9 @@ export class Listener implements Disposable {
     if (admitted) this.#handlers?.onConnection(fd)
   }
 
-  #isAuthorized(candidate: Candidate, authorize: (peer: Peer) => boolean): boolean {
-    let peer: Peer | undefined
-    let failure: unknown
-    try {
-      peer = new Peer(candidate)
-      const verdict: unknown = authorize(peer)
-      // It is refused as no boolean; what it comes to must not end the process besides, at any peer's wish.
-      if (verdict instanceof Promise) verdict.catch(() => {})
-      if (typeof verdict !== 'boolean') throw new UsageError(`authorize answers true or false, not ${inspect(verdict)}`)
-      if (verdict && !this.closed) return true
-    } catch (error) {
-      failure = error
-    }
+  #isAuthorized(candidate: Candidate, authorize: Authorize): boolean {
+    const { admitted, peer, failure } = candidate.judge(authorize)
+    if (admitted && !this.closed) return true
     this.#refused++
     if (failure !== undefined && this.#handlers?.onRefused === undefined) warnOfAuthorize(failure, this.#text)
     if (peer !== undefined) this.#handlers?.onRefused?.(peer, failure)
@@ -289,36 +279,8 @@ interface OpenOptions {
   readonly signal: AbortSignal | undefined
 }
 
-/** Lets a Peer ask while it is being judged; afterwards the number belongs to somebody else. */
-class Candidate implements PeerSource {
-  settled = false
-  readonly #fd: number
-
-  constructor(fd: number) {
-    this.#fd = fd
-  }
-
-  get fd(): number {
-    if (this.settled) throw new ClosedError('this peer was judged already; ask it within authorize')
-    return this.#fd
-  }
-}
-
-function isSameUserOrRoot(peer: Peer): boolean {
-  return peer.uid === 0 || peer.uid === process.geteuid?.()
-}
-
 function checkInteger(name: string, value: number, most: number): void {
   if (!Number.isInteger(value) || value < 0 || value > most) {
     throw new UsageError(`${name} is an integer from 0 to ${most}, not ${inspect(value)}`)
   }
-}
-
-/** `authorize` threw and nobody was there to be told; the peer was refused. */
-export function warnOfAuthorize(failure: unknown, address: string): void {
-  warnOnce(
-    'PILLION_AUTHORIZE_FAILED',
-    `authorize of the listener at ${address} failed: ${inspect(failure)}`,
-    "The peer was refused. Listen to 'refused', or let authorize return false.",
-  )
 }

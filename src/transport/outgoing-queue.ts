@@ -38,7 +38,7 @@ export interface OutgoingQueue {
   clear(): void
 }
 
-// What native/socket.cc takes in one call; the plan has room for all of them together.
+// What native/socket_sending.cc takes in one call; the plan has room for all of them together.
 export const mostMessages = 64
 export const mostPieces = 256
 export const mostControlBytes = 4096

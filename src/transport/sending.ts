@@ -1,0 +1,225 @@
+/**
+ * Sending: a socket's way out. Gathers what its queue holds into as few system calls as that allows, and mends what a
+ * call fails with: waits out what passes by itself (a full buffer, too many descriptors in flight), drops alone what can
+ * be. Knows nothing of receiving.
+ */
+import {
+  FrameTooLargeError,
+  PermissionError,
+  type PillionError,
+  SystemError,
+  TimeoutError,
+  UsageError,
+} from '../errors.js'
+import { Backoff } from './backoff.js'
+import { MessageQueue } from './message-queue.js'
+import { binding, Control, Events } from './native.js'
+import type { OutgoingQueue } from './outgoing-queue.js'
+import { SendQueue } from './send-queue.js'
+import type { SocketHandlers } from './socket-handlers.js'
+import type { SocketSettings } from './socket-options.js'
+import { Errno } from './system-calls.js'
+import { currentTurn, flushSoon, isHandingOver, sentAtOnce } from './turn.js'
+import type { WatchedSocket } from './watched-socket.js'
+
+/** Gathering more than this before a system call gains nothing. */
+const gatherBytes = 64 * 1024
+/** Bytes of one flush, after which the loop's other work has its turn: a fast reader could take them for ever. */
+const flushBudget = 1024 * 1024
+
+export class Sending {
+  readonly queue: OutgoingQueue
+  readonly #socket: WatchedSocket
+  readonly #handlers: SocketHandlers
+  readonly #pressureTimeout: number
+  readonly #wait = new Backoff()
+  #writeBlocked = false
+  #flushDue = false
+  #turnOfFlush = -1
+  #bytes = 0
+  #calls = 0
+  #pressures = 0
+
+  constructor(socket: WatchedSocket, handlers: SocketHandlers, settings: SocketSettings) {
+    this.#socket = socket
+    this.#handlers = handlers
+    this.#pressureTimeout = settings.pressureTimeout
+    this.queue = settings.keepsMessages ? new MessageQueue() : new SendQueue()
+  }
+
+  /** Whether a flush now would only wait: the kernel's buffer is full, or pressure has to pass. */
+  get blocked(): boolean {
+    return this.#writeBlocked || this.#wait.pending
+  }
+
+  get stats(): { bytes: number; calls: number; pressures: number } {
+    return { bytes: this.#bytes, calls: this.#calls, pressures: this.#pressures }
+  }
+
+  /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
+  requestFlush(): void {
+    if (this.blocked) return
+    const waiting = this.queue.queued - this.queue.settled
+    if (waiting < gatherBytes && (this.#flushDue || isHandingOver() || this.#turnOfFlush === currentTurn())) {
+      this.#flushLater()
+      return
+    }
+    sentAtOnce()
+    this.flush()
+  }
+
+  /** Sends what is queued until it is gone or has to wait. */
+  flush(): void {
+    this.#flushDue = false
+    if (this.#socket.closed || this.blocked) return
+    this.#turnOfFlush = currentTurn()
+    const { control } = binding
+    let progress = false
+    const budgetEnd = this.#bytes + flushBudget
+    while (!this.queue.empty) {
+      if (this.#bytes >= budgetEnd) {
+        this.#awaitWritable() // it is, so this goes on behind the loop's other work
+        break
+      }
+      const { messages, chunks } = this.queue.layOut()
+      const sent = this.#socket.native.send(messages, chunks)
+      this.#calls++
+      const begun = control[Control.sentMessages] as number
+      if (begun > 0) {
+        this.#bytes += sent
+        this.queue.advance(sent, begun)
+        this.#wait.reset()
+        progress = true
+        continue
+      }
+      if (!this.#mend(control[Control.sendError] as number)) break
+    }
+    if (progress && !this.#socket.closed) this.#handlers.onSent?.()
+  }
+
+  /** The kernel takes more. */
+  writable(): void {
+    this.#writeBlocked = false
+    this.#socket.watch(Events.writable, false)
+    this.flush()
+  }
+
+  /** Ends this direction; the peer sees the end of the stream behind what was sent. Nothing may wait in the queue. */
+  shutDown(): void {
+    if (this.#socket.closed) return
+    const error = this.#socket.native.shutDown()
+    // ENOTCONN: the peer is gone already, which ends the direction as well.
+    if (error < 0 && error !== Errno.ENOTCONN) this.#fail(new SystemError(error, 'shutdown'))
+  }
+
+  /** The socket has been closed: drops what waits. */
+  close(): void {
+    this.#wait.reset()
+    this.queue.clear()
+  }
+
+  /** Deals with a send that failed; true: try again at once. */
+  #mend(error: number): boolean {
+    switch (error) {
+      case Errno.EAGAIN:
+        this.#awaitWritable()
+        return false
+      case Errno.ETOOMANYREFS:
+        return this.#waitOut('in-flight')
+      case Errno.ENOBUFS:
+      case Errno.ENOMEM:
+        return this.#waitOut('memory')
+      case Errno.EPERM:
+        return this.#refuse(
+          new PermissionError(
+            'sendmsg: EPERM; the peer refuses descriptors (SO_PASSRIGHTS is off at its end): send the frame without',
+            { errno: error, syscall: 'sendmsg' },
+          ),
+        )
+      case Errno.EBADF:
+        return this.#refuse(
+          new SystemError(
+            error,
+            'sendmsg',
+            undefined,
+            'a descriptor of the frame is not open: it was closed too early',
+          ),
+        )
+      case Errno.EMSGSIZE:
+        return this.#refuse(this.#tooLong())
+      case Errno.EFAULT:
+        this.#fail(
+          new UsageError(
+            'a payload that waited to be sent has lost its memory (transferred or shrunk): keep it until flush',
+          ),
+        )
+        return false
+      default:
+        this.#fail(new SystemError(error, 'sendmsg'))
+        return false
+    }
+  }
+
+  #awaitWritable(): void {
+    this.#writeBlocked = true
+    try {
+      this.#socket.watch(Events.writable, true)
+    } catch (failure) {
+      this.#fail(failure as SystemError) // nothing would tell when it can go on
+    }
+  }
+
+  /** No event tells when it has passed: a timer asks again, up to a bound. */
+  #waitOut(reason: 'in-flight' | 'memory'): boolean {
+    const { waited } = this.#wait
+    if (waited >= this.#pressureTimeout && waited > 0) {
+      const what = reason === 'in-flight' ? 'ETOOMANYREFS, this user has too many descriptors in flight' : 'no memory'
+      return this.#refuse(new TimeoutError(`sendmsg: ${what}, for ${Math.round(waited)} ms`))
+    }
+    this.#pressures++
+    const retryIn = this.#wait.again(() => this.flush())
+    this.#handlers.onPressure?.({ reason, direction: 'send', retryIn, waited })
+    return false
+  }
+
+  /** The group at the head fails alone, if none of its bytes went; true: the next ones may go. */
+  #refuse(error: PillionError): boolean {
+    if (!this.queue.headIsFresh) {
+      this.#fail(error)
+      return false
+    }
+    this.#wait.reset()
+    const sent = this.queue.settled
+    let told = false
+    try {
+      this.#handlers.onRefused(this.queue.dropHead(), error, sent)
+      told = true
+    } finally {
+      if (!told) this.#flushLater() // what a listener throws must not strand what is behind
+    }
+    return !this.#socket.closed && !this.blocked // the handler may have sent meanwhile
+  }
+
+  #fail(error: PillionError): void {
+    this.#wait.reset()
+    this.queue.clear()
+    this.#writeBlocked = false
+    this.#socket.watch(Events.writable, false)
+    this.#handlers.onSendError(error)
+  }
+
+  #flushLater(): void {
+    if (this.#flushDue) return
+    this.#flushDue = true
+    flushSoon(this)
+  }
+
+  /** The kernel takes a message only if it fits into the send buffer with some bytes of its own (docs/kernel.md fact 20). */
+  #tooLong(): FrameTooLargeError {
+    const limit = Math.max(0, binding.sendBuffer(this.#socket.fd) - 32)
+    return new FrameTooLargeError(
+      `sendmsg: EMSGSIZE; a message goes whole, and the send buffer takes ${limit} bytes at once: raise sendBuffer`,
+      limit,
+    )
+  }
+}

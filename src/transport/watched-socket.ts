@@ -1,0 +1,52 @@
+/**
+ * WatchedSocket: what the two directions of a socket share: the descriptor, and the events that it is watched for. Knows
+ * neither bytes nor descriptors that pass.
+ */
+import { SystemError } from '../errors.js'
+import { binding, Events, type NativeSocket } from './native.js'
+import type { SocketSettings } from './socket-options.js'
+
+export interface ReadinessCallbacks {
+  readonly onReadable: () => void
+  readonly onWritable: () => void
+}
+
+export class WatchedSocket {
+  readonly native: NativeSocket
+  /** The native side holds these weakly, so that a socket nobody can reach is collected: they are kept here. */
+  readonly #callbacks: ReadinessCallbacks
+  #fd: number
+  #events: number = Events.none
+
+  /** Owns `fd`, which is in the ledger. */
+  constructor(fd: number, settings: SocketSettings, callbacks: ReadinessCallbacks) {
+    this.#fd = fd
+    this.#callbacks = callbacks
+    const { onReadable, onWritable } = this.#callbacks
+    this.native = new binding.Socket(fd, settings.edge, onReadable, onWritable, settings.keepsMessages)
+  }
+
+  /** Negative once closed. */
+  get fd(): number {
+    return this.#fd
+  }
+
+  get closed(): boolean {
+    return this.#fd < 0
+  }
+
+  /** Throws SystemError when it cannot be watched (ENOMEM, EMFILE, ENOSPC); then nothing has changed. */
+  watch(event: number, on: boolean): void {
+    if (this.closed) return
+    const events = on ? this.#events | event : this.#events & ~event
+    if (events === this.#events) return
+    const error = this.native.watch(events)
+    if (error < 0) throw new SystemError(error, 'epoll_ctl')
+    this.#events = events
+  }
+
+  close(): void {
+    this.#fd = -1
+    this.native.close()
+  }
+}
