@@ -104,6 +104,7 @@ Napi::Value SocketState(const Napi::CallbackInfo& info) {
   sockaddr_un address{};
   socklen_t length = sizeof address;
   const bool connected = ::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
+  const Napi::Value peer_name = NameOf(info, address, connected && domain == AF_UNIX ? length : 0);
   address = {};
   length = sizeof address;
   if (domain != AF_UNIX || ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) < 0) length = 0;
@@ -114,6 +115,7 @@ Napi::Value SocketState(const Napi::CallbackInfo& info) {
   state.Set("listening", listening != 0);
   state.Set("connected", connected);
   state.Set("name", NameOf(info, address, length));
+  state.Set("peerName", peer_name);
   return state;
 }
 

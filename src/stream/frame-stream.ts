@@ -87,12 +87,16 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   #closed: Promise<void> | undefined
   #settleClosed: { resolve(): void; reject(error: Error): void } | undefined
 
-  /** A stream over a connected socket in the ledger, which it owns from the call on, also when this throws. @internal */
-  static over(fd: number, options: StreamOptions): FrameStream {
-    return new FrameStream(fd, options)
+  /**
+   * A stream over a connected socket in the ledger, which it owns from the call on, also when this throws.
+   * @param address that errors name
+   * @internal
+   */
+  static over(fd: number, options: StreamOptions, address?: string): FrameStream {
+    return new FrameStream(fd, options, address)
   }
 
-  private constructor(fd: number, options: StreamOptions) {
+  private constructor(fd: number, options: StreamOptions, address: string | undefined) {
     super()
     let settings: StreamSettings
     try {
@@ -119,7 +123,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
         },
       },
       options,
-      settings.limits.maxPayload,
+      { address, longest: settings.limits.maxPayload },
     )
     try {
       this.#sender = new FrameSender(this.#socket, settings, {
@@ -211,7 +215,10 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     return this.#closed
   }
 
-  /** Who is at the other end. Throws ClosedError on a stream that was closed before it was asked for the first time. */
+  /**
+   * Who is at the other end. Its pid, uid and gid are known after the end as well; `groups`, `label` and `pidfd()` throw
+   * ClosedError then, unless they were asked for before. Throws SystemError where the kernel knows nobody.
+   */
   get peer(): Peer {
     return this.#socket.peer
   }

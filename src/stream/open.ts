@@ -2,7 +2,8 @@
  * Where streams come from, besides a server: a connection, a pair, a socket that somebody else made.
  */
 import { adoptSocket } from '../transport/adopt-socket.js'
-import { type Address, closeDescriptors, connectUnix, type Descriptor, pairUnix } from '../transport/index.js'
+import { openUnix } from '../transport/connect.js'
+import { type Address, closeDescriptors, type Descriptor, pairUnix } from '../transport/index.js'
 import { FrameStream } from './frame-stream.js'
 import { type StreamOptions, streamSettings } from './options.js'
 
@@ -20,12 +21,12 @@ export interface ConnectOptions extends StreamOptions {
  */
 export async function connect(address: Address, options: ConnectOptions = {}): Promise<FrameStream> {
   streamSettings(options) // what can never work is said before anything is opened
-  const fd = await connectUnix(address, {
+  const opened = await openUnix(address, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
     ...(options.type === undefined ? {} : { type: options.type }),
   })
-  return FrameStream.over(fd, options)
+  return FrameStream.over(opened.fd, options, opened.address)
 }
 
 /**
@@ -59,5 +60,6 @@ export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
  */
 export function adopt(fd: number | Descriptor, options: StreamOptions = {}): FrameStream {
   streamSettings(options)
-  return FrameStream.over(adoptSocket(fd, 'connected', options.type).fd, options)
+  const adopted = adoptSocket(fd, 'connected', options.type)
+  return FrameStream.over(adopted.fd, options, adopted.address)
 }

@@ -34,6 +34,6 @@ function refusal(errno: number, length: number, position: number): Error {
     case Errno.EINVAL:
       return new ProtocolError(`the memfd of a payload is no memfd, or shorter than ${length} bytes`, position)
     default:
-      return systemFailure(errno, 'mmap', `a payload of ${length} bytes`)
+      return systemFailure(errno, 'mmap', undefined, `a payload of ${length} bytes`)
   }
 }

@@ -185,7 +185,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   }
 
   #deliver(fd: number): void {
-    const stream = FrameStream.over(fd, this.#options)
+    const stream = FrameStream.over(fd, this.#options, formatAddress(this.address))
     if (this.#consumer === 'iterator') {
       const taker = this.#takers.shift()
       if (taker === undefined) this.#waiting.push(stream)

@@ -67,6 +67,22 @@ export function formatAddress(address: Address): string {
   return `fd ${String(fd)}`
 }
 
+/**
+ * The address in the kernel's bytes of it (`SocketState.name`), as one can be connected to. undefined where there is
+ * none, or where it is no text.
+ */
+export function addressOfName(name: Uint8Array): string | undefined {
+  if (name.length === 0) return undefined
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(name)
+  } catch {
+    return undefined // another process bound it: a path may be any bytes, and an Address cannot
+  }
+  if (text.startsWith('\0')) return `@${text.slice(1)}`
+  return text.startsWith('@') ? `./${text}` : text
+}
+
 function parsePath(path: string): PathAddress {
   const text = formatAddress({ path })
   if (path.includes('\0')) throw new UsageError(`the path of a socket has no NUL in it: ${text}`)

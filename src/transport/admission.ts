@@ -20,10 +20,12 @@ export interface Verdict {
 /** Lets a Peer ask while it is being judged; once `settled`, the number belongs to somebody else. */
 export class Candidate implements PeerSource {
   settled = false
+  readonly address: string
   readonly #fd: number
 
-  constructor(fd: number) {
+  constructor(fd: number, address: string) {
     this.#fd = fd
+    this.address = address
   }
 
   get fd(): number {

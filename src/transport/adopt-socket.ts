@@ -4,6 +4,7 @@
  * A wrong one is a clear error before anything is changed, and stays the caller's. Knows nothing of streams or servers.
  */
 import { UsageError } from '../errors.js'
+import { addressOfName, formatAddress } from './address.js'
 import { Descriptor, surrender } from './descriptor.js'
 import { binding } from './native.js'
 import { type SocketType, socketTypeNumber, socketTypeOf } from './socket-type.js'
@@ -14,6 +15,8 @@ import { succeeded, systemFailure } from './system-failure.js'
 export interface AdoptedSocket {
   readonly fd: number
   readonly state: SocketState
+  /** Where it is listening or connected, as errors name it; undefined where neither end has a name. */
+  readonly address: string | undefined
 }
 
 /**
@@ -37,7 +40,7 @@ export function adoptSocket(
 
   if (socket instanceof Descriptor) {
     prepare(fd)
-    return { fd: surrender(socket), state }
+    return { fd: surrender(socket), state, address: whereIs(state) }
   }
   const owned = binding.own(fd)
   if (owned === Errno.EEXIST) throw new UsageError(`fd ${fd} is owned by a Descriptor or a stream of this thread`)
@@ -48,7 +51,13 @@ export function adoptSocket(
     binding.disown(fd)
     throw error
   }
-  return { fd, state }
+  return { fd, state, address: whereIs(state) }
+}
+
+/** A client's socket has no name of its own; an accepted one has its listener's. */
+function whereIs({ name, peerName }: SocketState): string | undefined {
+  const address = addressOfName(peerName.length > 0 ? peerName : name)
+  return address === undefined ? undefined : formatAddress(address)
 }
 
 function prepare(fd: number): void {

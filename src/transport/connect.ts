@@ -22,6 +22,12 @@ export interface ConnectOptions {
   readonly type?: SocketType
 }
 
+/** A connected socket in the ledger, and the address that its errors name; undefined where it has none. */
+export interface OpenedSocket {
+  readonly fd: number
+  readonly address: string | undefined
+}
+
 const firstRetry = 1
 const lastRetry = 100
 
@@ -31,17 +37,22 @@ const lastRetry = 100
  * for, and no event tells when it is over.
  */
 export async function connectUnix(address: Address, options: ConnectOptions = {}): Promise<number> {
+  return (await openUnix(address, options)).fd
+}
+
+/** The same, with what is known of the socket besides. Not public. */
+export async function openUnix(address: Address, options: ConnectOptions): Promise<OpenedSocket> {
   const { signal, timeout = 30_000, type = 'stream' } = options
   const number = socketTypeNumber(type)
   if (typeof timeout !== 'number' || !(timeout >= 0)) throw new UsageError('timeout is a number of ms from 0 on')
   signal?.throwIfAborted()
   const parsed = parseAddress(address)
-  if (parsed.kind === 'fd') return adoptConnected(parsed.fd, type)
+  if (parsed.kind === 'fd') return adoptSocket(parsed.fd, 'connected', type)
 
   const deadline = performance.now() + timeout
   for (let delay = firstRetry; ; delay = Math.min(delay * 2, lastRetry)) {
     const fd = binding.connectSocket(parsed.bytes, number)
-    if (fd >= 0) return fd
+    if (fd >= 0) return { fd, address: parsed.text }
     if (fd !== Errno.EAGAIN) throw systemFailure(fd, 'connect', parsed.text, adviceFor(fd, type))
     const left = deadline - performance.now()
     if (left <= 0) {

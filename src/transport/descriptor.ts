@@ -154,8 +154,8 @@ const forgotten = new FinalizationRegistry<number>((fd) => {
   warnOnce(
     'PILLION_FORGOTTEN_DESCRIPTOR',
     `Descriptor ${fd} (${kind}) was forgotten; the garbage collector had to close it`,
-    'Close every Descriptor: close(), `using`, or take() and close the number; dispose of frames whose descriptors ' +
-      'you do not want. Until the collector runs, each one holds a place in the descriptor table.',
+    'Close every Descriptor: close(), `using`, or take() and close the number; dispose of what brought descriptors ' +
+      'that you do not want. Until the collector runs, each one holds a place in the descriptor table.',
   )
 })
 

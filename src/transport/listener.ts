@@ -6,7 +6,7 @@
  */
 import { getSystemErrorName, inspect } from 'node:util'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
-import { type Address, formatAddress, type ParsedAddress, parseAddress } from './address.js'
+import { type Address, addressOfName, formatAddress, type ParsedAddress, parseAddress } from './address.js'
 import { type Authorize, Candidate, isSameUserOrRoot, warnOfAuthorize } from './admission.js'
 import { adoptSocket } from './adopt-socket.js'
 import { adoptOwned, type Descriptor } from './descriptor.js'
@@ -66,7 +66,7 @@ const shortages = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOM
 const lostConnections = new Set([Errno.ECONNABORTED, Errno.EINTR, Errno.EPERM, Errno.EACCES])
 
 export class Listener implements Disposable {
-  /** As it was given to `listen`. */
+  /** To connect to: as it was given to `listen`, or, with `{ fd }`, where the socket is bound. */
   readonly address: Address
   readonly #text: string
   readonly #socket: Descriptor
@@ -83,8 +83,8 @@ export class Listener implements Disposable {
   #retry: NodeJS.Timeout | undefined
 
   private constructor(address: Address, socket: ListeningSocket, authorize: ListenerOptions['authorize']) {
-    this.address = address
-    this.#text = formatAddress(address)
+    this.address = socket.address ?? address
+    this.#text = formatAddress(this.address)
     this.#socket = adoptOwned(socket.fd)
     this.#file = socket.file
     this.#authorize = authorize ?? (socket.abstract ? isSameUserOrRoot : undefined)
@@ -189,7 +189,7 @@ export class Listener implements Disposable {
 
   #admit(fd: number): void {
     this.#retryIn = firstRetry
-    const candidate = new Candidate(fd)
+    const candidate = new Candidate(fd, this.#text)
     let admitted = false
     try {
       admitted = this.#authorize === undefined || this.#isAuthorized(candidate, this.#authorize)
@@ -253,6 +253,8 @@ interface ListeningSocket {
   readonly fd: number
   readonly file: SocketFile | undefined
   readonly abstract: boolean
+  /** Where a socket that was handed in is bound. */
+  readonly address?: string | undefined
 }
 
 async function open(address: ParsedAddress, options: OpenOptions): Promise<ListeningSocket> {
@@ -263,7 +265,7 @@ async function open(address: ParsedAddress, options: OpenOptions): Promise<Liste
   }
   if (address.kind === 'fd') {
     const { fd, state } = adoptSocket(address.fd, 'listening', type)
-    return { fd, file: undefined, abstract: state.name[0] === 0 }
+    return { fd, file: undefined, abstract: state.name[0] === 0, address: addressOfName(state.name) }
   }
   const fd = succeeded(binding.bindSocket(address.bytes, undefined, number), 'bind', address.text)
   const listening = binding.listenSocket(fd, backlog)

@@ -12,6 +12,8 @@ import { succeeded, systemFailure } from './system-failure.js'
 /** A socket that is alive: its `fd` throws once it is closed, when the number may be another file's. */
 export interface PeerSource {
   readonly fd: number
+  /** Named by errors, where there is one. */
+  readonly address?: string | undefined
 }
 
 /**
@@ -36,7 +38,7 @@ export class Peer {
   /** Throws SystemError (ENOTCONN, ENOTSOCK) when the source is no connected socket. */
   constructor(source: PeerSource) {
     const credentials = binding.peerCredentials(source.fd)
-    if (typeof credentials === 'number') throw systemFailure(credentials, 'getsockopt', 'SO_PEERCRED')
+    if (typeof credentials === 'number') throw systemFailure(credentials, 'getsockopt', source.address, 'SO_PEERCRED')
     this.pid = credentials.pid
     this.uid = credentials.uid
     this.gid = credentials.gid
@@ -47,7 +49,7 @@ export class Peer {
   get groups(): readonly number[] {
     if (this.#groups === undefined) {
       const groups = binding.peerGroups(this.#source.fd)
-      if (typeof groups === 'number') throw systemFailure(groups, 'getsockopt', 'SO_PEERGROUPS')
+      if (typeof groups === 'number') throw systemFailure(groups, 'getsockopt', this.#source.address, 'SO_PEERGROUPS')
       this.#groups = Object.freeze(groups)
     }
     return this.#groups
@@ -60,7 +62,7 @@ export class Peer {
   get label(): string | undefined {
     if (this.#label === undefined) {
       const text = binding.peerLabel(this.#source.fd)
-      if (typeof text === 'number') throw systemFailure(text, 'getsockopt', 'SO_PEERSEC')
+      if (typeof text === 'number') throw systemFailure(text, 'getsockopt', this.#source.address, 'SO_PEERSEC')
       this.#label = { text }
     }
     return this.#label.text
@@ -72,8 +74,8 @@ export class Peer {
    */
   pidfd(): Descriptor {
     const fd = binding.peerPidfd(this.#source.fd)
-    const advice = fd === Errno.ENOPROTOOPT ? 'this needs Linux 6.5 or later' : undefined
-    return adoptOwned(succeeded(fd, 'getsockopt', 'SO_PEERPIDFD', advice))
+    const advice = fd === Errno.ENOPROTOOPT ? 'SO_PEERPIDFD needs Linux 6.5 or later' : 'SO_PEERPIDFD'
+    return adoptOwned(succeeded(fd, 'getsockopt', this.#source.address, advice))
   }
 
   [inspect.custom](): string {

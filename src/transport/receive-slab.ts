@@ -28,7 +28,7 @@ export function keepReceived(end: number): void {
 export function renewReceiveSlab(): void {
   // Not zeroed: only what the kernel has written is ever shown.
   const slab = new Uint8Array(Buffer.allocUnsafeSlow(slabBytes).buffer)
-  // Many frames lie in it, of several sockets: whoever posts one to a worker must not take the others away.
+  // What several sockets received lies in it: whoever posts one to a worker must not take the others away.
   markAsUntransferable(slab.buffer)
   current = slab
   binding.control[Control.slabCursor] = 0

@@ -2,7 +2,7 @@
  * Receiving: a socket's way in. Hands on what a wake-up brought into the thread's slab, each set with the place where its
  * recvmsg ended, and waits rather than lose while the descriptor table is full. Knows nothing of sending.
  */
-import { type PillionError, SystemError, UsageError } from '../errors.js'
+import { type PillionError, UsageError } from '../errors.js'
 import { Backoff } from './backoff.js'
 import { closeDescriptors } from './descriptor.js'
 import { joinSpilled, messageSets, messageSpill } from './message-rows.js'
@@ -91,7 +91,9 @@ export class Receiving {
     }
     if (status === Status.bytesGone) {
       this.#fail(
-        new UsageError('the memory of a batch or a small frame was transferred, and bytes of the next frame with it'),
+        new UsageError(
+          `${this.#socket.named('recvmsg')}: the memory of received bytes was transferred, with some that nobody had consumed`,
+        ),
       )
       return
     }
@@ -171,7 +173,7 @@ export class Receiving {
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       // No memory for what a peer has announced: that ends its connection, and must not end the process.
-      this.#fail(new SystemError(Errno.ENOMEM, 'recvmsg', undefined, error.message))
+      this.#fail(this.#socket.failure(Errno.ENOMEM, 'recvmsg', error.message))
       return undefined
     }
   }
@@ -203,7 +205,7 @@ export class Receiving {
     } else if (status === Status.pressure) {
       this.#waitForTable()
     } else if (status < 0) {
-      this.#fail(new SystemError(status, 'recvmsg'))
+      this.#fail(this.#socket.failure(status, 'recvmsg'))
     }
   }
 

@@ -1,8 +1,8 @@
 /**
  * SendQueue: the pieces that a socket has still to send, and how they are laid out into sendmsg calls.
  *
- * A piece is a run of bytes; descriptors ride on the first of them, and the queue owns those that wait in it. Of frames
- * it knows one thing: the pieces of a group are sent all, or dropped together before the first byte of them went.
+ * A piece is a run of bytes; descriptors ride on the first of them, and the queue owns those that wait in it. It knows one
+ * thing of what they make up: the pieces of a group are sent all, or dropped together before the first byte of them went.
  */
 import { binding } from './native.js'
 import {

@@ -1,11 +1,11 @@
 /**
- * The memory in which a thread's small frames wait to be sent, one slab for all of its sockets.
+ * The memory in which what is short waits to be sent, one slab for all of a thread's sockets.
  *
  * Bytes stay where they were written until they are in the kernel; once none waits any more, the slab is used from its
  * start again. A slab that fills up under back-pressure is left to those who wait in it.
  */
 
-/** The most that one frame may have copied into the slab. */
+/** The most that may be copied at once into the slab. */
 export const slabBytes = 64 * 1024
 
 /** Larger pieces are not copied: they are sent from where they lie. */

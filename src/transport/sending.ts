@@ -3,14 +3,7 @@
  * call fails with: waits out what passes by itself (a full buffer, too many descriptors in flight), drops alone what can
  * be. Knows nothing of receiving.
  */
-import {
-  FrameTooLargeError,
-  PermissionError,
-  type PillionError,
-  SystemError,
-  TimeoutError,
-  UsageError,
-} from '../errors.js'
+import { FrameTooLargeError, type PillionError, TimeoutError, UsageError } from '../errors.js'
 import { Backoff } from './backoff.js'
 import { MessageQueue } from './message-queue.js'
 import { binding, Control, Events } from './native.js'
@@ -109,7 +102,7 @@ export class Sending {
     if (this.#socket.closed) return
     const error = this.#socket.native.shutDown()
     // ENOTCONN: the peer is gone already, which ends the direction as well.
-    if (error < 0 && error !== Errno.ENOTCONN) this.#fail(new SystemError(error, 'shutdown'))
+    if (error < 0 && error !== Errno.ENOTCONN) this.#fail(this.#socket.failure(error, 'shutdown'))
   }
 
   /** The socket has been closed: drops what waits. */
@@ -131,31 +124,27 @@ export class Sending {
         return this.#waitOut('memory')
       case Errno.EPERM:
         return this.#refuse(
-          new PermissionError(
-            'sendmsg: EPERM; the peer refuses descriptors (SO_PASSRIGHTS is off at its end): send the frame without',
-            { errno: error, syscall: 'sendmsg' },
+          this.#socket.failure(
+            error,
+            'sendmsg',
+            'the peer refuses descriptors (SO_PASSRIGHTS is off at its end): send without any',
           ),
         )
       case Errno.EBADF:
         return this.#refuse(
-          new SystemError(
-            error,
-            'sendmsg',
-            undefined,
-            'a descriptor of the frame is not open: it was closed too early',
-          ),
+          this.#socket.failure(error, 'sendmsg', 'a descriptor to be sent is not open: it was closed too early'),
         )
       case Errno.EMSGSIZE:
         return this.#refuse(this.#tooLong())
       case Errno.EFAULT:
         this.#fail(
           new UsageError(
-            'a payload that waited to be sent has lost its memory (transferred or shrunk): keep it until flush',
+            `${this.#socket.named('sendmsg')}: bytes that waited have lost their memory (transferred or shrunk): keep it until they are sent`,
           ),
         )
         return false
       default:
-        this.#fail(new SystemError(error, 'sendmsg'))
+        this.#fail(this.#socket.failure(error, 'sendmsg'))
         return false
     }
   }
@@ -165,7 +154,7 @@ export class Sending {
     try {
       this.#socket.watch(Events.writable, true)
     } catch (failure) {
-      this.#fail(failure as SystemError) // nothing would tell when it can go on
+      this.#fail(failure as PillionError) // nothing would tell when it can go on
     }
   }
 
@@ -174,7 +163,7 @@ export class Sending {
     const { waited } = this.#wait
     if (waited >= this.#pressureTimeout && waited > 0) {
       const what = reason === 'in-flight' ? 'ETOOMANYREFS, this user has too many descriptors in flight' : 'no memory'
-      return this.#refuse(new TimeoutError(`sendmsg: ${what}, for ${Math.round(waited)} ms`))
+      return this.#refuse(new TimeoutError(`${this.#socket.named('sendmsg')}: ${what}, for ${Math.round(waited)} ms`))
     }
     this.#pressures++
     const retryIn = this.#wait.again(() => this.flush())
@@ -218,7 +207,7 @@ export class Sending {
   #tooLong(): FrameTooLargeError {
     const limit = Math.max(0, binding.sendBuffer(this.#socket.fd) - 32)
     return new FrameTooLargeError(
-      `sendmsg: EMSGSIZE; a message goes whole, and the send buffer takes ${limit} bytes at once: raise sendBuffer`,
+      `${this.#socket.named('sendmsg')}: EMSGSIZE; a message goes whole, and the send buffer takes ${limit} bytes at once: raise sendBuffer`,
       limit,
     )
   }

@@ -69,16 +69,19 @@ export function socketSettings(options: UnixSocketOptions): SocketSettings {
   }
 }
 
-/** Throws SystemError when the kernel refuses. */
-export function applyToSocket(fd: number, settings: SocketSettings): void {
+/**
+ * Throws SystemError when the kernel refuses.
+ * @param address of the socket, for errors
+ */
+export function applyToSocket(fd: number, settings: SocketSettings, address: string | undefined): void {
   if (settings.sendBuffer !== undefined) {
-    succeeded(binding.setSendBuffer(fd, settings.sendBuffer), 'setsockopt', 'SO_SNDBUF')
+    succeeded(binding.setSendBuffer(fd, settings.sendBuffer), 'setsockopt', address, 'SO_SNDBUF')
   }
-  if (settings.keepsMessages) succeeded(binding.stampMessages(fd), 'setsockopt', 'SO_TIMESTAMP')
+  if (settings.keepsMessages) succeeded(binding.stampMessages(fd), 'setsockopt', address, 'SO_TIMESTAMP')
   if (!settings.acceptDescriptors) {
     // Linux 6.16 and later: the peer is told at its send, by EPERM. Before, what it sends is closed unseen by the kernel.
     const refused = binding.refuseRights(fd)
-    if (refused !== Errno.ENOPROTOOPT) succeeded(refused, 'setsockopt', 'SO_PASSRIGHTS')
+    if (refused !== Errno.ENOPROTOOPT) succeeded(refused, 'setsockopt', address, 'SO_PASSRIGHTS')
   }
 }
 

@@ -5,7 +5,7 @@ import { UsageError } from '../errors.js'
 import { SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from './system-calls.js'
 
 /**
- * - `stream` (SOCK_STREAM): bytes; the codec says where a frame ends.
+ * - `stream` (SOCK_STREAM): bytes, without boundaries.
  * - `seqpacket` (SOCK_SEQPACKET): messages, in order and reliable, over a connection that ends.
  * - `datagram` (SOCK_DGRAM): messages, in order and reliable between Unix sockets; but nobody listens, and no end is
  *   ever seen.

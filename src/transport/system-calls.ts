@@ -23,6 +23,8 @@ export interface SocketState {
   readonly connected: boolean
   /** What it is bound to: a path's bytes, or a NUL and an abstract name; empty when unbound or not AF_UNIX. */
   readonly name: Uint8Array
+  /** The same of the socket at the other end. */
+  readonly peerName: Uint8Array
 }
 
 export interface PeerCredentials {

@@ -19,30 +19,40 @@ import { WatchedSocket } from './watched-socket.js'
 
 const defaultLongest = 256 * 1024
 
+/** What whoever opened a socket knows of it. */
+export interface SocketOrigin {
+  /** Where it was connected, accepted or adopted: errors name it. */
+  readonly address?: string | undefined
+  /** Where boundaries are kept: the longest message that is received whole. Default 256 KiB. */
+  readonly longest?: number
+}
+
 export class UnixSocket {
   readonly #socket: WatchedSocket
   readonly #sending: Sending
   readonly #receiving: Receiving
-  #peer: Peer | undefined
+  /** Or why it is not known, once the socket is closed. */
+  #peer: Peer | Error | undefined
 
   /**
    * Takes over `fd`, a connected socket in the ledger (`connectUnix`, `adoptConnected`, `pairUnix`, an accepted one),
    * and closes it when it throws (UsageError for an option). Nothing is received before `resume`.
-   * @param longest where boundaries are kept: the longest message that is received whole
    */
-  constructor(fd: number, handlers: SocketHandlers, options: UnixSocketOptions = {}, longest = defaultLongest) {
+  constructor(fd: number, handlers: SocketHandlers, options: UnixSocketOptions = {}, origin: SocketOrigin = {}) {
+    const { address, longest = defaultLongest } = origin
     let settings: SocketSettings
     try {
       settings = socketSettings(options)
-      applyToSocket(fd, settings)
+      applyToSocket(fd, settings, address)
     } catch (error) {
       binding.closeFd(fd)
       throw error
     }
-    this.#socket = new WatchedSocket(fd, settings, {
+    const callbacks = {
       onReadable: () => handOver(this.#receiving.take),
       onWritable: () => this.#sending.writable(),
-    })
+    }
+    this.#socket = new WatchedSocket(fd, settings, callbacks, address)
     try {
       this.#sending = new Sending(this.#socket, handlers, settings)
       this.#receiving = new Receiving(this.#socket, handlers, settings, longest)
@@ -62,8 +72,14 @@ export class UnixSocket {
     return this.#socket.closed
   }
 
-  /** Who is at the other end, from the kernel. */
+  /** Where it was connected, accepted or adopted; undefined for one of a pair. */
+  get address(): string | undefined {
+    return this.#socket.address
+  }
+
+  /** Who is at the other end, from the kernel; known after the end, too. Throws where the kernel knows nobody. */
   get peer(): Peer {
+    if (this.#peer instanceof Error) throw this.#peer
     this.#peer ??= new Peer(this)
     return this.#peer
   }
@@ -146,8 +162,19 @@ export class UnixSocket {
   /** Closes the socket and what waits in its queue, now. Nothing is called any more. */
   close(): void {
     if (this.closed) return
+    this.#rememberPeer()
     this.#socket.close()
     this.#receiving.close()
     this.#sending.close()
+  }
+
+  /** Who it was is asked about after the end, by whoever logs it; the kernel can be asked no more then. */
+  #rememberPeer(): void {
+    if (this.#peer !== undefined) return
+    try {
+      this.#peer = new Peer(this)
+    } catch (error) {
+      this.#peer = error as Error
+    }
   }
 }

@@ -37,7 +37,7 @@ describe.each(['transferred', 'shrunk'])('a payload that waits and is %s', (how)
   test.each([false, true])('ends the stream with a clear error (with a descriptor: %s)', async (descriptors) => {
     const [a, b] = loseWhileQueued(descriptors)
     const flushed = expect(a.flush()).rejects.toBeInstanceOf(UsageError)
-    const closed = expect(a.closed).rejects.toThrow(/lost its memory/)
+    const closed = expect(a.closed).rejects.toThrow(/lost their memory/)
     b.on('error', () => {})
     b.on('frame', (frame) => frame[Symbol.dispose]())
     await Promise.all([flushed, closed])

@@ -12,6 +12,8 @@ import {
   SystemError,
   UsageError,
 } from '../../src/stream/index.js'
+import { adoptOwned } from '../../src/transport/descriptor.js'
+import { binding } from '../../src/transport/native.js'
 import {
   destroyedAfterTest,
   named,
@@ -206,4 +208,29 @@ test('a full descriptor table is waited out: `pressure`, then every connection',
   for (const stream of clients) expect(text((await take(stream, 1))[0]!.payload)).toBe('welcome')
   for (const stream of clients) stream.destroy()
   expect(await child.end()).toBe(0)
+})
+
+test.each(['path', 'abstract name'])(
+  'a server on an inherited socket, bound to a %s, has an address to connect to',
+  async (kind) => {
+    const name = kind === 'path' ? path : `@pillion-inherited-${process.pid}`
+    const socket = binding.bindSocket(new TextEncoder().encode(name.replace('@', '\0')), 0o600)
+    binding.listenSocket(socket, 10)
+    const server = await listen({ fd: adoptOwned(socket) })
+    onTestFinished(() => server.close())
+    expect(server.address).toBe(name)
+    server.on('connection', (stream) => destroyedAfterTest(stream).send(Buffer.from('hello')))
+    const stream = destroyedAfterTest(await connect(server.address))
+    expect(text((await take(stream, 1))[0]!.payload)).toBe('hello')
+  },
+)
+
+test('a server on an inherited socket whose path is no text has the address that it was given', async () => {
+  const bytes = Buffer.concat([Buffer.from(`${path}-`), Buffer.from([0xff])])
+  const socket = binding.bindSocket(bytes, 0o600)
+  binding.listenSocket(socket, 10)
+  const fd = adoptOwned(socket)
+  const server = await listen({ fd })
+  onTestFinished(() => server.close())
+  expect(server.address).toEqual({ fd })
 })

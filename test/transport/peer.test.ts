@@ -108,7 +108,11 @@ describe('what has no peer', () => {
     const directory = mkdtempSync('/tmp/pillion-peer-')
     const unconnected = binding.bindSocket(new TextEncoder().encode(`${directory}/s`), 0o600)
     expect(() => new Peer({ fd: unconnected })).toThrow(
-      expect.objectContaining({ code: 'ENOTCONN', syscall: 'getsockopt', address: 'SO_PEERCRED' }),
+      expect.objectContaining({
+        code: 'ENOTCONN',
+        syscall: 'getsockopt',
+        message: expect.stringContaining('SO_PEERCRED'),
+      }),
     )
     binding.closeFd(unconnected)
     rmSync(directory, { recursive: true })
