@@ -79,7 +79,7 @@ class Tap {
         onEnd: () => resolve(this.#decoder.finish()),
         onReceiveError: reject,
         onSendError: reject,
-        onRefused: (_group, error) => reject(error),
+        onRefused: ({ error }) => reject(error),
         onSent: () => {},
         onPressure: () => {},
       },

@@ -7,7 +7,7 @@
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { memfdFlag } from '../framing/index.js'
 import { surrender } from '../transport/descriptor.js'
-import { Descriptor, type UnixSocket } from '../transport/index.js'
+import { Descriptor, type RefusedGroup, type UnixSocket } from '../transport/index.js'
 import { binding } from '../transport/native.js'
 import type { OutgoingQueue } from '../transport/outgoing-queue.js'
 import { plainGroup } from '../transport/send-queue.js'
@@ -38,6 +38,8 @@ interface Waiter {
   readonly reject: (error: Error) => void
 }
 
+const noPayload = new Uint8Array(0)
+
 export class FrameSender {
   readonly #socket: UnixSocket
   readonly #settings: StreamSettings
@@ -63,6 +65,7 @@ export class FrameSender {
   #frames = 0
   #descriptors = 0
   #refused = 0
+  #lost = 0
 
   constructor(socket: UnixSocket, settings: StreamSettings, hooks: SenderHooks) {
     this.#socket = socket
@@ -84,8 +87,8 @@ export class FrameSender {
     return this.#told
   }
 
-  get stats(): { frames: number; descriptors: number; refused: number } {
-    return { frames: this.#frames, descriptors: this.#descriptors, refused: this.#refused }
+  get stats(): { frames: number; descriptors: number; refused: number; lost: number } {
+    return { frames: this.#frames, descriptors: this.#descriptors, refused: this.#refused, lost: this.#lost }
   }
 
   send(
@@ -159,12 +162,13 @@ export class FrameSender {
   }
 
   /** The socket dropped a frame alone, behind the bytes that have gone. */
-  refused(group: number, error: PillionError, sent: number): void {
+  refused({ group, error, sent, descriptors }: RefusedGroup): void {
     if (group === this.#sendingGroup) {
       this.#refusal = error // `send` throws it
       return
     }
     this.#refused++
+    this.#lost += descriptors
     settle(this.#flushes, sent)
     const waiting = this.#flushes.splice(0)
     for (const waiter of waiting) waiter.reject(error)
@@ -228,7 +232,7 @@ export class FrameSender {
   ): void {
     const inline = new Uint8Array(8)
     new DataView(inline.buffer).setBigUint64(0, BigInt(length), true)
-    this.#outlet.check(inline, given.length + 1)
+    this.#outlet.check(noPayload, given.length + 1) // the length is no payload, and may be over the limit of one
     const numbers = given.map(numberOf)
     this.#checkSets(numbers)
     const content = payload instanceof Uint8Array ? payload : Buffer.concat(payload, length)

@@ -33,12 +33,7 @@ export interface StreamEvents {
 
 /** Counters since the stream began. */
 export interface StreamStats {
-  readonly received: DirectionStats & {
-    /** Descriptors announced to us and lost. */
-    readonly lost: number
-    /** Times that receiving stopped because nobody consumed. */
-    readonly pauses: number
-  }
+  readonly received: DirectionStats
   readonly sent: DirectionStats & {
     /** Frames that `send` took and that were dropped alone later (`refused`). */
     readonly refused: number
@@ -54,6 +49,10 @@ export interface DirectionStats {
   readonly descriptors: number
   /** recvmsg, or sendmsg and sendmmsg. */
   readonly systemCalls: number
+  /** Times that the direction stopped: to receive, since nobody consumed; to send, since the kernel's buffer was full. */
+  readonly pauses: number
+  /** Descriptors announced to us that were lost; or of frames sent that were dropped alone (`refused`). */
+  readonly lost: number
 }
 
 export interface WaitOptions {
@@ -114,7 +113,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
         onEnd: () => this.#receiver.end(),
         onReceiveError: (error) => this.#receiver.fail(error),
         onSendError: (error) => this.#failedToSend(error),
-        onRefused: (group, error, sent) => this.#sender.refused(group, error, sent),
+        onRefused: (refused) => this.#sender.refused(refused),
         onSent: () => this.#sender.sent(),
         onPressure: (pressure) => {
           this.#pressures++
@@ -229,10 +228,10 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   }
 
   get stats(): StreamStats {
-    const { bytesReceived, bytesSent, receiveCalls, sendCalls } = this.#socket.stats
+    const { bytesReceived, bytesSent, receiveCalls, sendCalls, sendPauses } = this.#socket.stats
     return {
       received: { ...this.#receiver.stats, bytes: bytesReceived, systemCalls: receiveCalls },
-      sent: { ...this.#sender.stats, bytes: bytesSent, systemCalls: sendCalls },
+      sent: { ...this.#sender.stats, bytes: bytesSent, systemCalls: sendCalls, pauses: sendPauses },
       pressures: this.#pressures,
     }
   }

@@ -31,6 +31,7 @@ export class Sending {
   #turnOfFlush = -1
   #bytes = 0
   #calls = 0
+  #pauses = 0
   #pressures = 0
 
   constructor(socket: WatchedSocket, handlers: SocketHandlers, settings: SocketSettings) {
@@ -45,8 +46,8 @@ export class Sending {
     return this.#writeBlocked || this.#wait.pending
   }
 
-  get stats(): { bytes: number; calls: number; pressures: number } {
-    return { bytes: this.#bytes, calls: this.#calls, pressures: this.#pressures }
+  get stats(): { bytes: number; calls: number; pauses: number; pressures: number } {
+    return { bytes: this.#bytes, calls: this.#calls, pauses: this.#pauses, pressures: this.#pressures }
   }
 
   /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
@@ -115,6 +116,7 @@ export class Sending {
   #mend(error: number): boolean {
     switch (error) {
       case Errno.EAGAIN:
+        this.#pauses++
         this.#awaitWritable()
         return false
       case Errno.ETOOMANYREFS:
@@ -178,10 +180,11 @@ export class Sending {
       return false
     }
     this.#wait.reset()
-    const sent = this.queue.settled
+    const { settled: sent, descriptors: before } = this.queue
+    const group = this.queue.dropHead()
     let told = false
     try {
-      this.#handlers.onRefused(this.queue.dropHead(), error, sent)
+      this.#handlers.onRefused({ group, error, sent, descriptors: before - this.queue.descriptors })
       told = true
     } finally {
       if (!told) this.#flushLater() // what a listener throws must not strand what is behind

@@ -14,6 +14,16 @@ export interface Pressure {
   readonly waited: number
 }
 
+/** A group of pieces, or a message, that was dropped alone. */
+export interface RefusedGroup {
+  readonly group: number
+  readonly error: PillionError
+  /** What was queued up to there has gone. */
+  readonly sent: number
+  /** That it bore, and that are closed now where the queue owned them. */
+  readonly descriptors: number
+}
+
 /** What a socket tells; each is called from the event loop, or from `flush`. */
 export interface SocketHandlers {
   /**
@@ -30,8 +40,8 @@ export interface SocketHandlers {
   onReceiveError(error: PillionError): void
   /** Sending failed for good; the queue has been dropped. */
   onSendError(error: PillionError): void
-  /** A group was dropped before any of its bytes went; the stream goes on. What was queued up to `sent` has gone. */
-  onRefused(group: number, error: PillionError, sent: number): void
+  /** A group was dropped before any of its bytes went; the stream goes on. */
+  onRefused(refused: RefusedGroup): void
   /** Bytes left the queue. */
   onSent?(): void
   onPressure?(pressure: Pressure): void
@@ -44,6 +54,8 @@ export interface SocketStats {
   readonly setsReceived: number
   readonly receiveCalls: number
   readonly sendCalls: number
+  /** Times that sending stopped because the kernel's buffer was full: the peer does not receive. */
+  readonly sendPauses: number
   /** Times that receiving or sending waited for pressure to pass. */
   readonly pressures: number
 }

@@ -155,6 +155,7 @@ export class UnixSocket {
       setsReceived: received.sets,
       receiveCalls: received.calls,
       sendCalls: sent.calls,
+      sendPauses: sent.pauses,
       pressures: received.pressures + sent.pressures,
     }
   }

@@ -35,6 +35,17 @@ describe.each(readinesses)('with readiness %s', (readiness) => {
     expect(b.stats.received.descriptors).toBe(5)
   })
 
+  test.each([0, 3, 7])(
+    'a payload limit of %i bytes bounds the payload, not the length that stands for it',
+    async (limit) => {
+      const [a, b] = streamPair({ readiness, memfdFrom: 1, maxPayload: limit })
+      a.send(pattern(limit, 1))
+      const [frame] = await take(b, 1)
+      expect(same(frame!.payload, pattern(limit, 1))).toBe(true)
+      expect(() => a.send(pattern(limit + 1))).toThrow(FrameTooLargeError)
+    },
+  )
+
   test('their own descriptors come with them, duplicated or taken over', async () => {
     const [a, b] = streamPair({ readiness, memfdFrom: 1, maxDescriptors: 1024 })
     using kept = named('kept')

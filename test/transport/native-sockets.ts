@@ -66,7 +66,7 @@ export function watched(
       onSendError: (error) => {
         seen.sendError = error
       },
-      onRefused: (group) => void seen.refused.push(group),
+      onRefused: ({ group }) => void seen.refused.push(group),
       onSent: () => {},
       onPressure: () => {},
       ...handlers,
