@@ -110,10 +110,8 @@ EdgeSet::~EdgeSet() {
 }
 
 int EdgeSet::Add(int fd, EdgeReadiness* member, uint64_t* id) {
-  if (handles_ == nullptr) {
-    const int error = Open();
-    if (error != 0) return error;
-  }
+  const int error = Open();
+  if (error != 0) return error;
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | static_cast<uint32_t>(EPOLLET);
   event.data.u64 = next_id_;
@@ -144,6 +142,7 @@ void EdgeSet::CountRef(int change) {
 }
 
 int EdgeSet::Open() {
+  if (handles_ != nullptr) return 0;
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.IsOpen()) return -errno;
   auto handles = std::make_unique<Handles>();

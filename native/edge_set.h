@@ -24,6 +24,8 @@ class EdgeSet {
   explicit EdgeSet(Environment& environment) : environment_(environment) {}
   ~EdgeSet();
 
+  // Nothing when it is open; 0 or a negative errno.
+  int Open();
   int Add(int fd, EdgeReadiness* member, uint64_t* id);
   void Remove(int fd, uint64_t id);
   // Calls the member back from the loop, behind the descriptors that are ready by then.
@@ -34,7 +36,6 @@ class EdgeSet {
  private:
   struct Handles;
 
-  int Open();
   void ApplyRef();
   void Dispatch();
   void RunDeferred();

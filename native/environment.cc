@@ -35,6 +35,7 @@ void Environment::Init(Napi::Env env, Napi::Object exports) {
   napi_async_init(env, nullptr, Napi::String::New(env, "pillion"), &environment->async_context_);
   napi_add_async_cleanup_hook(env, Cleanup, environment.get(), &environment->cleanup_handle_);
   exports.Set("setSlab", Napi::Function::New<SetSlab>(env, "setSlab"));
+  exports.Set("openEdgeSet", Napi::Function::New<OpenEdgeSet>(env, "openEdgeSet"));
   exports.Set("hasHeadroom", Napi::Function::New<HasHeadroom>(env, "hasHeadroom"));
   env.SetInstanceData(new Instance{std::move(environment)});
 }
@@ -59,6 +60,10 @@ Napi::Value Environment::SetSlab(const Napi::CallbackInfo& info) {
   if (self.slab_ != nullptr) napi_delete_reference(self.env_, self.slab_);
   napi_create_reference(self.env_, info[0], 1, &self.slab_);
   return info.Env().Undefined();
+}
+
+Napi::Value Environment::OpenEdgeSet(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Of(info.Env()).edges().Open());
 }
 
 Napi::Value Environment::HasHeadroom(const Napi::CallbackInfo& info) {

@@ -82,6 +82,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
  private:
   static void Cleanup(napi_async_cleanup_hook_handle handle, void* data);
   static Napi::Value SetSlab(const Napi::CallbackInfo& info);
+  static Napi::Value OpenEdgeSet(const Napi::CallbackInfo& info);
   static Napi::Value HasHeadroom(const Napi::CallbackInfo& info);
 
   napi_env env_;

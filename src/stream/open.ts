@@ -4,6 +4,7 @@
 import { adoptSocket } from '../transport/adopt-socket.js'
 import { openUnix } from '../transport/connect.js'
 import { type Address, closeDescriptors, type Descriptor, pairUnix } from '../transport/index.js'
+import { prepareReadiness } from '../transport/socket-options.js'
 import { FrameStream } from './frame-stream.js'
 import { type StreamOptions, streamSettings } from './options.js'
 
@@ -20,7 +21,7 @@ export interface ConnectOptions extends StreamOptions {
  * never work), or the signal's reason. With `{ fd }` it adopts that descriptor.
  */
 export async function connect(address: Address, options: ConnectOptions = {}): Promise<FrameStream> {
-  streamSettings(options) // what can never work is said before anything is opened
+  prepare(options)
   const opened = await openUnix(address, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
@@ -34,7 +35,7 @@ export async function connect(address: Address, options: ConnectOptions = {}): P
  * pair by `pairUnix` of pillion/transport: the child `adopt`s the descriptor that it inherits.
  */
 export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
-  streamSettings(options)
+  prepare(options)
   const [a, b] = pairUnix(options.type)
   let first: FrameStream
   try {
@@ -59,7 +60,13 @@ export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
  * O_NONBLOCK is set on the open file, and so for everybody who shares it (docs/kernel.md fact 14).
  */
 export function adopt(fd: number | Descriptor, options: StreamOptions = {}): FrameStream {
-  streamSettings(options)
+  prepare(options)
   const adopted = adoptSocket(fd, 'connected', options.type)
   return FrameStream.over(adopted.fd, options, adopted.address)
+}
+
+/** What cannot work is said before anything is opened, or taken over: a caller keeps what could not be adopted. */
+function prepare(options: StreamOptions): void {
+  streamSettings(options)
+  prepareReadiness({ edge: options.readiness === 'edge' })
 }

@@ -7,6 +7,7 @@ export class Backoff {
   #timer: NodeJS.Timeout | undefined
   #since: number | undefined
   #delay = firstDelay
+  #ref = true
 
   /** A retry is due. */
   get pending(): boolean {
@@ -27,7 +28,15 @@ export class Backoff {
       this.#timer = undefined
       retry()
     }, delay)
+    if (!this.#ref) this.#timer.unref()
     return delay
+  }
+
+  /** Whether a retry that is due keeps the process alive. */
+  setRef(ref: boolean): void {
+    this.#ref = ref
+    if (ref) this.#timer?.ref()
+    else this.#timer?.unref()
   }
 
   /** It has passed, or nobody waits any more. */

@@ -64,6 +64,8 @@ export interface Binding extends SystemCalls {
   /** Rows: pieces, descriptors, close them when sent (0, 1); a piece: chunk, start, length; descriptors. */
   readonly plan: Int32Array
   setSlab(slab: Uint8Array): void
+  /** Opens the thread's set of edge-triggered descriptors, if it is not open; 0 or a negative errno. It stays open. */
+  openEdgeSet(): number
   /** Whether so many descriptors (or a quarter of the table, if less) fit into the table. */
   hasHeadroom(descriptors: number): boolean
   /**

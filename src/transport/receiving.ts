@@ -76,6 +76,10 @@ export class Receiving {
     if (!this.#socket.closed && !this.#settings.keepsMessages) this.#socket.native.lend(memory)
   }
 
+  setRef(ref: boolean): void {
+    this.#wait.setRef(ref)
+  }
+
   /** The socket has been closed. */
   close(): void {
     this.#reading = false

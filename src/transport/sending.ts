@@ -88,6 +88,7 @@ export class Sending {
       }
       if (!this.#mend(control[Control.sendError] as number)) break
     }
+    if (this.queue.empty) this.#wait.reset()
     if (progress && !this.#socket.closed) this.#handlers.onSent?.()
   }
 
@@ -106,6 +107,10 @@ export class Sending {
     if (error < 0 && error !== Errno.ENOTCONN) this.#fail(this.#socket.failure(error, 'shutdown'))
   }
 
+  setRef(ref: boolean): void {
+    this.#wait.setRef(ref)
+  }
+
   /** The socket has been closed: drops what waits. */
   close(): void {
     this.#wait.reset()
@@ -117,6 +122,7 @@ export class Sending {
     switch (error) {
       case Errno.EAGAIN:
         this.#pauses++
+        this.#wait.reset() // the kernel looks at the pressure first, so there is none
         this.#awaitWritable()
         return false
       case Errno.ETOOMANYREFS:
@@ -160,7 +166,11 @@ export class Sending {
     }
   }
 
-  /** No event tells when it has passed: a timer asks again, up to a bound. */
+  /**
+   * No event tells when it has passed: a timer asks again, up to a bound. That is on the whole wait: dropping one group
+   * begins no new one, or each of those behind it would have the same time again. Something that goes does, and so
+   * does an empty queue.
+   */
   #waitOut(reason: 'in-flight' | 'memory'): boolean {
     const { waited } = this.#wait
     if (waited >= this.#pressureTimeout && waited > 0) {
@@ -179,7 +189,6 @@ export class Sending {
       this.#fail(error)
       return false
     }
-    this.#wait.reset()
     const { settled: sent, descriptors: before } = this.queue
     const group = this.queue.dropHead()
     let told = false

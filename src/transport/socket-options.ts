@@ -85,6 +85,14 @@ export function applyToSocket(fd: number, settings: SocketSettings, address: str
   }
 }
 
+/**
+ * Opens what sockets of this readiness share, which takes a place in the descriptor table once: before a socket is taken
+ * over, so that a full table is the opening call's to report. Throws SystemError.
+ */
+export function prepareReadiness(settings: Pick<SocketSettings, 'edge'>, address?: string): void {
+  if (settings.edge) succeeded(binding.openEdgeSet(), 'epoll_create1', address)
+}
+
 function checkNumber(name: string, value: number): number {
   if (Number.isInteger(value) && value >= 0 && value <= 0x7fffffff) return value
   throw new UsageError(`${name} is a whole number from 0 to 2147483647, not ${String(value)}`)

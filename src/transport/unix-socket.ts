@@ -13,7 +13,13 @@ import { Receiving } from './receiving.js'
 import { SendQueue } from './send-queue.js'
 import { Sending } from './sending.js'
 import type { SocketHandlers, SocketStats } from './socket-handlers.js'
-import { applyToSocket, type SocketSettings, socketSettings, type UnixSocketOptions } from './socket-options.js'
+import {
+  applyToSocket,
+  prepareReadiness,
+  type SocketSettings,
+  socketSettings,
+  type UnixSocketOptions,
+} from './socket-options.js'
 import { handOver } from './turn.js'
 import { WatchedSocket } from './watched-socket.js'
 
@@ -44,6 +50,7 @@ export class UnixSocket {
     try {
       settings = socketSettings(options)
       applyToSocket(fd, settings, address)
+      prepareReadiness(settings, address)
     } catch (error) {
       binding.closeFd(fd)
       throw error
@@ -138,12 +145,13 @@ export class UnixSocket {
     this.#sending.shutDown()
   }
 
+  /** Keeps the process alive while it waits for the peer, or for pressure to pass (the default). */
   ref(): void {
-    if (!this.closed) this.#socket.native.setRef(true)
+    this.#setRef(true)
   }
 
   unref(): void {
-    if (!this.closed) this.#socket.native.setRef(false)
+    this.#setRef(false)
   }
 
   get stats(): SocketStats {
@@ -167,6 +175,13 @@ export class UnixSocket {
     this.#socket.close()
     this.#receiving.close()
     this.#sending.close()
+  }
+
+  #setRef(ref: boolean): void {
+    if (this.closed) return
+    this.#socket.native.setRef(ref)
+    this.#receiving.setRef(ref)
+    this.#sending.setRef(ref)
   }
 
   /** Who it was is asked about after the end, by whoever logs it; the kernel can be asked no more then. */

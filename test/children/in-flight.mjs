@@ -16,7 +16,7 @@ const options = {
   readiness,
   descriptorHeadroom: 0,
   maxDescriptors: 300,
-  pressureTimeout: ['bound', 'begun'].includes(scenario) ? 30 : 5000,
+  pressureTimeout: ['bound', 'begun', 'together'].includes(scenario) ? 30 : 5000,
 }
 for (const end of pair(options)) end.on('frame', () => {}).destroy()
 
@@ -101,6 +101,20 @@ const scenarios = {
     left.send(Buffer.from('may go'), tokens.slice(5, 7))
     seen.push(await next())
     return { seen, firstFlush, refused, count: left.stats.sent.refused }
+  },
+
+  /** Several wait together: the bound is on the wait, and one that is given up begins no new one. */
+  async together() {
+    fill(450)
+    const waits = []
+    left.on('refused', () => waits.push(pressures.length))
+    for (const name of ['one', 'two', 'three']) left.send(Buffer.from(name), tokens.slice(0, 3))
+    left.send(Buffer.from('plain'))
+    const seen = [await next()]
+    const before = pressures.length
+    left.send(Buffer.from('later'), tokens.slice(0, 3))
+    await new Promise((resolve) => left.once('refused', resolve))
+    return { seen, waits, refused, before, after: pressures.length }
   },
 
   /** A frame of two sets, whose first one went: its second waits for the reader, who is free to read the first. */

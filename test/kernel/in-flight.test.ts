@@ -55,6 +55,18 @@ describe.each(readinesses)('with %s readiness', (readiness) => {
     expect({ errors, leaked }).toEqual({ errors: [], leaked: 0 })
   })
 
+  it('the bound is on the wait of all together, and begins anew once something has gone', async () => {
+    const { seen, waits, refused, before, after, errors, leaked } = await answerOf('together', readiness)
+
+    expect(seen).toEqual([frame('plain')])
+    const [first, ...others] = waits as number[]
+    expect(first).toBeGreaterThan(1)
+    expect(others).toEqual([first, first, after])
+    expect(refused).toHaveLength(4)
+    expect(after).toBeGreaterThan(before as number)
+    expect({ errors, leaked }).toEqual({ errors: [], leaked: 0 })
+  })
+
   it('the later sets of a large frame wait as well, and go once its first one has been received', async () => {
     const { seen, waited, errors, leaked } = await answerOf('large', readiness)
 
