@@ -23,6 +23,7 @@ export interface ListenOptions extends StreamOptions, ListenerOptions {
 }
 
 export interface ServerEvents {
+  /** While nobody listens, nothing is accepted: `once` takes one, and leaves the others in the backlog. */
   connection: [stream: FrameStream]
   /** Accepting waits: this process or machine is out of descriptors or memory. */
   pressure: [pressure: AcceptPressure]
@@ -88,7 +89,8 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     context?: unknown,
   ): this {
     if (event === 'connection') this.#consume('connection')
-    return super.on(event, listener, context)
+    super.on(event, listener, context)
+    return this.#heed()
   }
 
   override addListener<E extends keyof ServerEvents>(
@@ -105,7 +107,33 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     context?: unknown,
   ): this {
     if (event === 'connection') this.#consume('connection')
-    return super.once(event, listener, context)
+    super.once(event, listener, context)
+    return this.#heed()
+  }
+
+  /** `emit` calls it as well, for who listens `once`, before their listener runs. */
+  override removeListener<E extends keyof ServerEvents>(
+    event: E,
+    listener?: EventEmitter.EventListener<ServerEvents, E>,
+    context?: unknown,
+    once?: boolean,
+  ): this {
+    super.removeListener(event, listener, context, once)
+    return this.#heed()
+  }
+
+  override off<E extends keyof ServerEvents>(
+    event: E,
+    listener?: EventEmitter.EventListener<ServerEvents, E>,
+    context?: unknown,
+    once?: boolean,
+  ): this {
+    return this.removeListener(event, listener, context, once)
+  }
+
+  override removeAllListeners(event?: keyof ServerEvents): this {
+    super.removeAllListeners(event)
+    return this.#heed()
   }
 
   /** The connections, one at a time as they are asked for. Leaving the loop closes the server. */
@@ -164,10 +192,29 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   #consume(consumer: 'connection' | 'iterator'): void {
     if (this.closed) throw new ClosedError('the server is closed')
     if (this.#consumer === consumer && consumer === 'connection') return
-    if (this.#consumer !== undefined) {
+    const taken = this.#consumer === 'iterator' || (this.#consumer === 'connection' && this.#isHeard)
+    if (taken) {
       throw new UsageError(`this server's connections go to its ${this.#consumer} already: one way of taking them`)
     }
+    const accepts = this.#consumer !== undefined
     this.#consumer = consumer
+    if (!accepts) this.#accept()
+    if (consumer === 'iterator') this.#listener.pause()
+  }
+
+  get #isHeard(): boolean {
+    return this.listenerCount('connection') > 0
+  }
+
+  /** Leaves connections in the backlog while nobody would be told of them. */
+  #heed(): this {
+    if (this.closed || this.#consumer !== 'connection') return this
+    if (this.#isHeard) this.#listener.resume()
+    else this.#listener.pause()
+    return this
+  }
+
+  #accept(): void {
     this.#listener.accept({
       onConnection: (fd) => this.#deliver(fd),
       onPressure: (pressure) => void this.emit('pressure', pressure),
@@ -181,7 +228,6 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
         this.#ended(error)
       },
     })
-    if (consumer === 'iterator') this.#listener.pause()
   }
 
   #deliver(fd: number): void {
@@ -193,7 +239,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
       // One that was accepted with others in the same turn waits; the rest stays in the backlog.
       if (this.#takers.length === 0) this.#listener.pause()
     } else if (!this.emit('connection', stream)) {
-      stream.destroy() // a `once` listener has had its one
+      stream.destroy() // `authorize` has taken the last listener away
     }
   }
 

@@ -101,14 +101,76 @@ test('leaving the loop closes the server, and destroys nothing that was handed o
   expect(text((await take(handedOut as FrameStream, 1))[0]!.payload)).toBe('still')
 })
 
-test('`once` takes one connection; a further one is closed at once', async () => {
-  const server = await serve()
-  const accepted = new Promise<FrameStream>((resolve) => server.once('connection', resolve))
-  const first = await client()
-  destroyedAfterTest(await accepted)
-  const second = await client()
-  expect(await takeAll(second)).toEqual([])
-  expect(first.destroyed).toBe(false)
+describe('a connection that nobody listens for waits in the backlog', () => {
+  const nextOf = (server: Server) =>
+    new Promise<FrameStream>((resolve) => server.once('connection', (stream) => resolve(destroyedAfterTest(stream))))
+
+  /** Three clients, whose first frame says which one they are. */
+  async function clients(): Promise<void> {
+    for (const name of ['first', 'second', 'third']) (await client()).send(Buffer.from(name))
+  }
+  const nameOf = async (stream: FrameStream) => text((await take(stream, 1))[0]!.payload)
+
+  test('behind one that was taken by `once`, until the next `once`', async () => {
+    const server = await serve()
+    const first = nextOf(server)
+    await clients()
+    expect(await nameOf(await first)).toBe('first')
+    await turns()
+    expect(await nameOf(await nextOf(server))).toBe('second')
+    expect(await nameOf(await nextOf(server))).toBe('third')
+  })
+
+  test('until another listener comes, added by the one before', async () => {
+    const server = await serve()
+    const names: Promise<string>[] = []
+    const take = (stream: FrameStream) => {
+      names.push(nameOf(destroyedAfterTest(stream)))
+      if (names.length < 3) server.once('connection', take)
+    }
+    server.once('connection', take)
+    await clients()
+    await until(() => names.length === 3)
+    expect(await Promise.all(names)).toEqual(['first', 'second', 'third'])
+  })
+
+  test('until somebody iterates', async () => {
+    const server = await serve()
+    const first = nextOf(server)
+    await clients()
+    await first
+    await turns()
+    const names: string[] = []
+    for await (const stream of server) {
+      names.push(await nameOf(destroyedAfterTest(stream)))
+      if (names.length === 2) break
+    }
+    expect(names).toEqual(['second', 'third'])
+  })
+
+  test.each(['off', 'removeListener', 'removeAllListeners'] as const)('after `%s`', async (method) => {
+    const server = await serve()
+    const seen: FrameStream[] = []
+    const listener = (stream: FrameStream) => void seen.push(destroyedAfterTest(stream))
+    server.on('connection', listener)
+    if (method === 'removeAllListeners') server.removeAllListeners()
+    else server[method]('connection', listener)
+    await clients()
+    await turns()
+    expect(seen).toEqual([])
+    server.on('connection', listener)
+    await until(() => seen.length === 3)
+  })
+
+  test('and does not keep the server from closing', async () => {
+    const server = await serve()
+    const first = nextOf(server)
+    await clients()
+    await first
+    await server.close()
+    server.removeAllListeners()
+    expect(() => server.on('connection', () => {})).toThrow(ClosedError)
+  })
 })
 
 test('has one way of taking connections', async () => {
