@@ -8,6 +8,7 @@
 import { FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../errors.js'
 import type { Codec, CodecConnection, FrameWriter, SendRules } from './codec.js'
 import type { FrameLimits } from './limits.js'
+import { lengthOf, payloadLength } from './payload.js'
 
 /** A run of a frame's bytes, with the descriptors that ride on the first of them. */
 export interface OutgoingPiece {
@@ -50,9 +51,9 @@ export class FrameEncoder {
   /**
    * The length of a payload, which is found sendable with so many descriptors. Throws UsageError, FrameTooLargeError,
    * TooManyDescriptorsError, or what the codec has against it; then nothing has been touched.
+   * @param length of it, where it is known
    */
-  check(payload: Uint8Array | readonly Uint8Array[], descriptors: number): number {
-    const length = payloadLength(payload)
+  check(payload: Uint8Array | readonly Uint8Array[], descriptors: number, length = payloadLength(payload)): number {
     const { maxPayload, maxDescriptors } = this.#limits
     if (length > maxPayload) {
       throw new FrameTooLargeError(`a payload of ${length} bytes, the limit is ${maxPayload}`, maxPayload)
@@ -89,9 +90,8 @@ export class FrameEncoder {
    * The hot path: writes a checked frame without descriptors into `slab` from `at` on, where it has room for
    * `wireLength`. Returns the offset behind it.
    */
-  writeSmall(slab: Uint8Array, at: number, payload: Uint8Array): number {
+  writeSmall(slab: Uint8Array, at: number, payload: Uint8Array, length = lengthOf(payload)): number {
     const writer = this.#writer
-    const { length } = payload
     let end = at + writer.prefixLength(length)
     writer.writePrefix(slab, at, length, 0, 0)
     if (length < byteLoopBelow) for (let i = 0; i < length; i++) slab[end + i] = payload[i]!
@@ -198,21 +198,6 @@ class FrameCutter {
 
 function chunksOf(payload: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {
   return payload instanceof Uint8Array ? [payload] : payload
-}
-
-export function payloadLength(payload: Uint8Array | readonly Uint8Array[]): number {
-  if (payload instanceof Uint8Array) return payload.length
-  if (!Array.isArray(payload)) throw notBytes()
-  let length = 0
-  for (const chunk of payload as readonly unknown[]) {
-    if (!(chunk instanceof Uint8Array)) throw notBytes()
-    length += chunk.length
-  }
-  return length
-}
-
-function notBytes(): UsageError {
-  return new UsageError('a payload is a Uint8Array (a Buffer is one) or an array of them')
 }
 
 function tooMany(count: number, limit: number): TooManyDescriptorsError {

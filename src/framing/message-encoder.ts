@@ -3,8 +3,8 @@
  * sendmsg takes it all. Borrows payloads, and owns nothing.
  */
 import { FrameTooLargeError, TooManyDescriptorsError } from '../errors.js'
-import { payloadLength } from './frame-encoder.js'
 import type { FrameLimits } from './limits.js'
+import { payloadLength } from './payload.js'
 
 /** What one sendmsg takes (docs/kernel.md fact 6). */
 const mostDescriptors = 253

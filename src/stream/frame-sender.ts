@@ -6,6 +6,7 @@
  */
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { memfdFlag } from '../framing/index.js'
+import { exactPayload, isBytes, lengthOf } from '../framing/payload.js'
 import { surrender } from '../transport/descriptor.js'
 import { Descriptor, type RefusedGroup, type UnixSocket } from '../transport/index.js'
 import { binding } from '../transport/native.js'
@@ -97,22 +98,18 @@ export class FrameSender {
     options?: SendOptions,
   ): boolean {
     const stream = this.#stream
-    if (
-      stream !== undefined &&
-      descriptors === undefined &&
-      payload instanceof Uint8Array &&
-      payload.length < largestInSlab &&
-      payload.length < this.#settings.memfdFrom
-    ) {
+    const length = descriptors === undefined && isBytes(payload) ? lengthOf(payload) : largestInSlab
+    if (stream !== undefined && length < largestInSlab && length < this.#settings.memfdFrom) {
       this.#checkOpen()
-      stream.queueSmall(payload)
+      stream.queueSmall(payload as Uint8Array, length)
       this.#frames++
       this.#socket.requestFlush()
     } else {
       const given = descriptors === undefined ? [] : listOf(descriptors)
       const transfer = options?.transfer === true
-      this.#checkOpen() // after the iterable and the option, which may be anybody's code
-      this.#sendAny(payload, given, transfer)
+      const exact = exactPayload(payload)
+      this.#checkOpen() // after the arguments, which may be anybody's code
+      this.#sendAny(exact, given, transfer)
     }
     return !this.#isOverMark()
   }

@@ -57,12 +57,12 @@ export class StreamOutlet implements Outlet {
   }
 
   /** The hot path: checks and queues one payload shorter than `largestInSlab`, without descriptors. */
-  queueSmall(payload: Uint8Array): void {
+  queueSmall(payload: Uint8Array, length: number): void {
     const encoder = this.#encoder
-    const length = encoder.wireLength(encoder.check(payload, 0))
-    const slab = reserveInSlab(length)
+    encoder.check(payload, 0, length)
+    const slab = reserveInSlab(encoder.wireLength(length))
     const at = sendSlabCursor()
-    const end = encoder.writeSmall(slab, at, payload)
+    const end = encoder.writeSmall(slab, at, payload, length)
     commitToSlab(end)
     this.#queue.pushPlain(slab, at, end, plainGroup)
   }

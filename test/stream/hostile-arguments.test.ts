@@ -1,8 +1,8 @@
 /** Arguments that run code of their own, or are of the wrong kind: nothing leaks, and no later warning is swallowed. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ClosedError, connect, pair, type StreamOptions, UsageError } from '../../src/stream/index.js'
 import { Listener } from '../../src/transport/index.js'
-import { fill, named, pattern, streamPair, turns } from '../support/streams.js'
+import { fill, named, pattern, streamPair, take, turns } from '../support/streams.js'
 
 test('an option that is no AbortSignal is a UsageError, and leaves nothing open', async () => {
   expect(() => pair({ signal: true as unknown as AbortSignal })).toThrow(UsageError)
@@ -81,4 +81,56 @@ test('an `authorize` that answers with a promise refuses, and its rejection ends
   stream.destroy()
   listener.close()
   await turns() // an unhandled rejection would fail the run
+})
+
+describe('a payload that lies about its length', () => {
+  const stale = 'what another frame held'
+
+  class Lying extends Uint8Array {
+    override get length(): number {
+      return 64
+    }
+    override get byteLength(): number {
+      return 64
+    }
+  }
+  const subclassed = (length: number) => new Lying(length).fill(1)
+  const withOwn = (length: number) => Object.defineProperty(new Uint8Array(length).fill(1), 'length', { value: 64 })
+  const wavering = (length: number) => {
+    let readings = 0
+    return Object.defineProperty(new Uint8Array(length).fill(1), 'length', {
+      get: () => (readings++ === 0 ? length : 64),
+    })
+  }
+
+  describe.each([
+    ['by its class', subclassed],
+    ['by a property of its own', withOwn],
+    ['at the second reading', wavering],
+  ])('%s', (_how, lying) => {
+    test.each([
+      ['short', 3, (bytes: Uint8Array) => bytes],
+      ['long', 20_000, (bytes: Uint8Array) => bytes],
+      ['in chunks', 3, (bytes: Uint8Array) => [bytes, Buffer.from('')]],
+    ])('and is %s is sent as it is', async (_which, length, wrap) => {
+      const [a, b] = streamPair()
+      a.send(Buffer.from(stale.repeat(10)))
+      await a.flush() // the memory is used again
+      a.send(wrap(lying(length)))
+      const [, frame] = await take(b, 2)
+      expect(Buffer.from(frame!.payload)).toEqual(Buffer.alloc(length, 1))
+    })
+  })
+
+  test('or only claims to be one is a UsageError', () => {
+    const [a] = streamPair()
+    for (const payload of [
+      Object.create(Uint8Array.prototype),
+      Object.create(Buffer.prototype),
+      new DataView(new ArrayBuffer(1)),
+    ]) {
+      expect(() => a.send(payload)).toThrow(UsageError)
+      expect(() => a.send([payload])).toThrow(UsageError)
+    }
+  })
 })
