@@ -23,6 +23,9 @@ export interface ReceiverHooks {
   onEnd(error: Error | undefined): void
 }
 
+/** Frames handed on in a row, after which the loop's other work has its turn. */
+const framesPerTurn = 4096
+
 type Consumer = 'frame event' | 'onBatch' | 'iterator'
 
 export class FrameReceiver {
@@ -44,6 +47,9 @@ export class FrameReceiver {
   /** The last listener has gone, and a frame came that is not heard: it waits for the next one. */
   #unheard = false
   #drainDue = false
+  /** Since the loop's other work had its turn the last time, and whether it has it now. */
+  #handedOn = 0
+  #resting = false
   #heldBack = false
   /** A sealed payload that could not be opened. */
   #failure: Error | undefined
@@ -241,7 +247,7 @@ export class FrameReceiver {
 
   /** Nothing is handed on at present. */
   get #holds(): boolean {
-    return this.#paused || this.#unheard
+    return this.#paused || this.#unheard || this.#resting
   }
 
   /** Frames must wait: behind others, for `resume`, or for somebody who listens. */
@@ -261,12 +267,14 @@ export class FrameReceiver {
       frame[Symbol.dispose]()
     } else if (this.#consumer === undefined || this.#consumer === 'iterator' || this.#queues) {
       this.#inbox.push(frame)
+      if (this.#consumer === 'iterator') this.#countOn(1)
     } else {
       this.#handOver(frame)
     }
   }
 
   #handOver(frame: ReceivedFrame): void {
+    this.#countOn(1)
     if (this.#consumer === 'onBatch') {
       this.#batch.openFrame(frame)
       this.#callBack()
@@ -291,6 +299,7 @@ export class FrameReceiver {
     this.#frames += end - first
     this.#descriptors += counted.descriptors
     this.#lost += counted.lost
+    this.#countOn(end - first)
     this.#callBack()
   }
 
@@ -324,6 +333,19 @@ export class FrameReceiver {
 
   #isSealed(row: number): boolean {
     return this.#settings.sealable && (this.#table.flags(row) & memfdFlag) !== 0
+  }
+
+  /** A slab of small frames is many calls of listeners, and the next one may be there already. */
+  #countOn(frames: number): void {
+    this.#handedOn += frames
+    if (this.#handedOn < framesPerTurn || this.#resting) return
+    this.#resting = true
+    this.#socket.pause()
+    setImmediate(() => {
+      this.#resting = false
+      this.#handedOn = 0
+      this.#flow()
+    })
   }
 
   #holdBack(): void {
