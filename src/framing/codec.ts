@@ -4,6 +4,8 @@
  * A codec says where a frame ends, how many descriptors it announces, and what a peer of the format can take. It never
  * sees a descriptor: which set belongs to which frame is the pairing's to know, out of what the codec says.
  */
+import { shown } from '../arguments.js'
+import { UsageError } from '../errors.js'
 import type { FrameLimits } from './limits.js'
 
 export interface Codec {
@@ -44,6 +46,13 @@ export interface SendRules {
   readonly plainMayFollow: boolean
   /** Whether a frame's descriptors may come in several sets, each on a sendmsg that starts inside the frame. */
   readonly severalSets: boolean
+}
+
+/** Throws UsageError for what can be none. */
+export function checkCodec(codec: unknown): void {
+  if (typeof codec === 'object' && codec !== null && 'connection' in codec && typeof codec.connection === 'function')
+    return
+  throw new UsageError(`codec is a Codec, as pillion() gives one, not ${shown(codec)}`)
 }
 
 /**

@@ -4,9 +4,10 @@
  * Owns every descriptor pushed into it, until it comes out with a frame, in `discarded` or by `release`; it never closes
  * one. Finds frames by the codec and leaves to the pairing whose a set is. Knows no socket, clock or promise.
  */
+import { checkOptions } from '../arguments.js'
 import { DescriptorMismatchError, PillionError, ProtocolError } from '../errors.js'
 import type { PairedFrame } from './bearing-frame.js'
-import type { Codec, CodecConnection, FrameReader } from './codec.js'
+import { type Codec, type CodecConnection, checkCodec, type FrameReader } from './codec.js'
 import type { DescriptorSet } from './descriptor-set.js'
 import { FrameTable } from './frame-table.js'
 import { GrowingFrame } from './growing-frame.js'
@@ -66,6 +67,8 @@ export class FrameDecoder {
   #released = false
 
   constructor(codec: Codec, limits: FrameLimits, options: FrameDecoderOptions = {}) {
+    checkCodec(codec)
+    checkOptions(options)
     this.#reader = (options.connection ?? codec.connection(limits)).reader
     this.#largeFrom = options.largeFrom ?? defaultLargeFrom
     this.#cutsAtSets = codec.cutsAtSets === true

@@ -6,7 +6,7 @@
  * from where it lies. Knows no queue and no socket.
  */
 import { FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../errors.js'
-import type { Codec, CodecConnection, FrameWriter, SendRules } from './codec.js'
+import { type Codec, type CodecConnection, checkCodec, type FrameWriter, type SendRules } from './codec.js'
 import type { FrameLimits } from './limits.js'
 import { lengthOf, payloadLength } from './payload.js'
 
@@ -42,8 +42,9 @@ export class FrameEncoder {
   readonly #one: Uint8Array[] = [noBytes]
 
   /** @param connection of the codec, shared with the decoder; without it the encoder has one of its own */
-  constructor(codec: Codec, limits: FrameLimits, connection: CodecConnection = codec.connection(limits)) {
-    this.#writer = connection.writer
+  constructor(codec: Codec, limits: FrameLimits, connection?: CodecConnection) {
+    checkCodec(codec)
+    this.#writer = (connection ?? codec.connection(limits)).writer
     this.#rules = codec.sending
     this.#limits = limits
   }

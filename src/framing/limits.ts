@@ -1,6 +1,7 @@
 /**
  * FrameLimits: how much a frame may carry, either way. Announced nowhere; each end enforces its own.
  */
+import { checkOptions, shown } from '../arguments.js'
 import { UsageError } from '../errors.js'
 
 export interface FrameLimits {
@@ -27,13 +28,14 @@ export function frameLimits(
   options: LimitOptions = {},
   codec?: { readonly defaults?: Partial<FrameLimits> },
 ): FrameLimits {
+  checkOptions(options)
   const maxPayload = options.maxPayload ?? codec?.defaults?.maxPayload ?? defaultPayload
   const maxDescriptors = options.maxDescriptors ?? codec?.defaults?.maxDescriptors ?? defaultDescriptors
   if (!Number.isInteger(maxPayload) || maxPayload < 0 || maxPayload > mostPayload) {
-    throw new UsageError(`maxPayload is a whole number of bytes from 0 to ${mostPayload}, not ${String(maxPayload)}`)
+    throw new UsageError(`maxPayload is a whole number of bytes from 0 to ${mostPayload}, not ${shown(maxPayload)}`)
   }
   if (!Number.isInteger(maxDescriptors) || maxDescriptors < 0 || maxDescriptors > mostDescriptors) {
-    throw new UsageError(`maxDescriptors is a whole number from 0 to ${mostDescriptors}, not ${String(maxDescriptors)}`)
+    throw new UsageError(`maxDescriptors is a whole number from 0 to ${mostDescriptors}, not ${shown(maxDescriptors)}`)
   }
   return { maxPayload, maxDescriptors }
 }

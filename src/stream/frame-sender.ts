@@ -4,6 +4,7 @@
  * Here sent descriptors change owner: borrowed until the frame is in the kernel or duplicated, or taken over with
  * `transfer`. Knows nothing of receiving.
  */
+import { checkBoolean, checkOptions, listOf, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { memfdFlag } from '../framing/index.js'
 import { exactPayload, isBytes, lengthOf } from '../framing/payload.js'
@@ -14,7 +15,7 @@ import type { OutgoingQueue } from '../transport/outgoing-queue.js'
 import { plainGroup } from '../transport/send-queue.js'
 import { largestInSlab } from '../transport/send-slab.js'
 import { systemFailure } from '../transport/system-failure.js'
-import { checkSignal, descriptorWeight, type StreamSettings } from './options.js'
+import { descriptorWeight, type StreamSettings } from './options.js'
 import { MessageOutlet, type Outlet, StreamOutlet } from './outlet.js'
 
 export interface SendOptions {
@@ -105,8 +106,8 @@ export class FrameSender {
       this.#frames++
       this.#socket.requestFlush()
     } else {
-      const given = descriptors === undefined ? [] : listOf(descriptors)
-      const transfer = options?.transfer === true
+      const given = descriptors === undefined ? [] : listOf('descriptors', descriptors)
+      const transfer = options === undefined ? false : transferOf(options)
       const exact = exactPayload(payload)
       this.#checkOpen() // after the arguments, which may be anybody's code
       this.#sendAny(exact, given, transfer)
@@ -305,15 +306,17 @@ export class FrameSender {
   }
 }
 
-function listOf(descriptors: Iterable<Descriptor | number>): (Descriptor | number)[] {
-  if (typeof descriptors?.[Symbol.iterator] === 'function') return [...descriptors]
-  throw new UsageError('descriptors are given as an iterable of them: an array, as a rule')
+function transferOf(options: SendOptions): boolean {
+  checkOptions(options)
+  const { transfer } = options
+  checkBoolean('transfer', transfer)
+  return transfer === true
 }
 
 function numberOf(descriptor: Descriptor | number): number {
   if (descriptor instanceof Descriptor) return descriptor.fd
-  if (Number.isInteger(descriptor) && descriptor >= 0) return descriptor
-  throw new UsageError(`a descriptor is a Descriptor or a number from 0 on, not ${String(descriptor)}`)
+  if (Number.isInteger(descriptor) && descriptor >= 0 && descriptor <= 0x7fff_ffff) return descriptor
+  throw new UsageError(`a descriptor is a Descriptor or a number from 0 on, not ${shown(descriptor)}`)
 }
 
 /** The numbers, owned by the ledger from now on. When this throws, all of them are the caller's still. */
@@ -338,7 +341,6 @@ function settle(waiters: Waiter[], settled: number): void {
 function wait(waiters: Waiter[], until: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return new Promise((resolve, reject) => waiters.push({ until, resolve, reject }))
   return new Promise((resolve, reject) => {
-    checkSignal(signal)
     signal.throwIfAborted()
     const waiter: Waiter = {
       until,
@@ -369,7 +371,6 @@ function raceSignal(waiting: Promise<void>, signal: AbortSignal, onGivenUp: () =
       reject(reason)
     }
     try {
-      checkSignal(signal)
       signal.throwIfAborted()
     } catch (reason) {
       giveUp(reason)

@@ -3,9 +3,11 @@
  *
  * The life of the connection is here; sending is frame-sender.ts's, receiving and consuming frame-receiver.ts's.
  */
+
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EventEmitter } from 'eventemitter3'
-import { ClosedError, type PillionError } from '../errors.js'
+import { checkFunction, checkOptions, checkSignal, shown } from '../arguments.js'
+import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import type { FrameLimits } from '../framing/index.js'
 import { closeDescriptors, type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
 import { warnOnce } from '../transport/warn-once.js'
@@ -170,7 +172,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
 
   /** Resolves once no more than the high-water mark is queued. Rejects with what ended the stream. */
   drained(options: WaitOptions = {}): Promise<void> {
-    return this.#sender.drained(options.signal)
+    return waiting(options, (signal) => this.#sender.drained(signal))
   }
 
   /**
@@ -178,18 +180,21 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
    * these frames was refused for.
    */
   flush(options: WaitOptions = {}): Promise<void> {
-    return this.#sender.flush(options.signal)
+    return waiting(options, (signal) => this.#sender.flush(signal))
   }
 
   /** Sends no more: flushes, then tells the peer that this direction has ended. Receiving goes on. */
   end(options: WaitOptions = {}): Promise<void> {
-    return this.#sender.end(options.signal)
+    return waiting(options, (signal) => this.#sender.end(signal))
   }
 
   /**
    * Ends both directions now: what is queued either way is closed. With an error, that is the stream's abnormal end.
    */
   destroy(error?: Error): void {
+    if (error !== undefined && !(error instanceof Error)) {
+      throw new UsageError(`a stream is destroyed with an Error or without, not with ${shown(error)}`)
+    }
     if (this.#state === 'closed') return
     this.#finish(this.#error ?? error)
   }
@@ -297,6 +302,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     listener: EventEmitter.EventListener<StreamEvents, E>,
     context?: unknown,
   ): this {
+    checkFunction('a listener', listener)
     if (event === 'frame') this.#receiver.consumeByEvent()
     return super.on(event, listener, context)
   }
@@ -314,6 +320,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     listener: EventEmitter.EventListener<StreamEvents, E>,
     context?: unknown,
   ): this {
+    checkFunction('a listener', listener)
     if (event === 'frame') this.#receiver.consumeByEvent()
     return super.once(event, listener, context)
   }
@@ -398,7 +405,19 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   }
 }
 
+/** The wait, or its refusal: what returns a promise does not throw. */
+function waiting(options: WaitOptions, wait: (signal: AbortSignal | undefined) => Promise<void>): Promise<void> {
+  try {
+    checkOptions(options)
+    const { signal } = options
+    checkSignal(signal)
+    return wait(signal)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
 function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason
-  return reason instanceof Error ? reason : new ClosedError(`the stream's signal was aborted: ${String(reason)}`)
+  return reason instanceof Error ? reason : new ClosedError(`the stream's signal was aborted: ${shown(reason)}`)
 }

@@ -1,8 +1,9 @@
 /**
  * What can be chosen for a stream, checked once, with the defaults filled in.
  */
-import { inspect } from 'node:util'
+import { checkSignal, shown } from '../arguments.js'
 import { UsageError } from '../errors.js'
+import { checkCodec } from '../framing/codec.js'
 import { type Codec, type CodecConnection, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
 import type { SocketType, UnixSocketOptions } from '../transport/index.js'
 import { socketSettings } from '../transport/socket-options.js'
@@ -54,14 +55,14 @@ const defaultHighWaterMark = 256 * 1024
 export function streamSettings(options: StreamOptions): StreamSettings {
   const { keepsMessages } = socketSettings(options)
   const ends = options.type !== 'datagram'
-  if (options.signal !== undefined) checkSignal(options.signal)
+  checkSignal(options.signal)
   const highWaterMark = options.highWaterMark ?? defaultHighWaterMark
   if (typeof highWaterMark !== 'number' || !(highWaterMark >= 1)) {
-    throw new UsageError(`highWaterMark is a number of bytes from 1 on, not ${String(highWaterMark)}`)
+    throw new UsageError(`highWaterMark is a number of bytes from 1 on, not ${shown(highWaterMark)}`)
   }
   const memfdFrom = options.memfdFrom ?? Number.POSITIVE_INFINITY
   if (typeof memfdFrom !== 'number' || !(memfdFrom >= 1)) {
-    throw new UsageError(`memfdFrom is a number of bytes from 1 on, not ${String(memfdFrom)}`)
+    throw new UsageError(`memfdFrom is a number of bytes from 1 on, not ${shown(memfdFrom)}`)
   }
   if (keepsMessages) {
     for (const option of ['codec', 'memfdFrom'] as const) {
@@ -71,14 +72,8 @@ export function streamSettings(options: StreamOptions): StreamSettings {
     return { wire: undefined, limits: frameLimits(options), ends, highWaterMark, memfdFrom, sealable: false }
   }
   const codec = options.codec ?? pillion()
-  if (typeof codec?.connection !== 'function') {
-    throw new UsageError(`codec is a Codec, as pillion() gives one, not ${inspect(codec)}`)
-  }
+  checkCodec(codec)
   const limits = frameLimits(options, codec)
   const wire = { codec, connection: codec.connection(limits) }
   return { wire, limits, ends, highWaterMark, memfdFrom, sealable: codec === pillion() }
-}
-
-export function checkSignal(signal: unknown): void {
-  if (!(signal instanceof AbortSignal)) throw new UsageError(`signal is an AbortSignal, not ${String(signal)}`)
 }

@@ -4,7 +4,9 @@
  * Nothing is accepted before somebody consumes: until then the kernel's backlog holds the connections. Knows nothing of
  * what the streams carry.
  */
+
 import { EventEmitter } from 'eventemitter3'
+import { checkFunction } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { warnOfAuthorize } from '../transport/admission.js'
 import {
@@ -88,6 +90,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     listener: EventEmitter.EventListener<ServerEvents, E>,
     context?: unknown,
   ): this {
+    checkFunction('a listener', listener)
     if (event === 'connection') this.#consume('connection')
     super.on(event, listener, context)
     return this.#heed()
@@ -106,6 +109,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     listener: EventEmitter.EventListener<ServerEvents, E>,
     context?: unknown,
   ): this {
+    checkFunction('a listener', listener)
     if (event === 'connection') this.#consume('connection')
     super.once(event, listener, context)
     return this.#heed()

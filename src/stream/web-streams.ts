@@ -1,7 +1,9 @@
 /**
  * A frame stream as the web's streams: readable of frames, writable of outgoing frames, back-pressure kept.
  */
+
 import { ReadableStream, WritableStream } from 'node:stream/web'
+import { checkOptions } from '../arguments.js'
 import type { Descriptor } from '../transport/index.js'
 import type { Frame } from './frame.js'
 import type { FrameStream } from './frame-stream.js'
@@ -37,7 +39,9 @@ export function readableOf(stream: FrameStream): ReadableStream<Frame> {
 /** Each write is done once the stream is below its mark again; closing half-closes it, aborting destroys it. */
 export function writableOf(stream: FrameStream): WritableStream<OutgoingFrame> {
   return new WritableStream<OutgoingFrame>({
-    async write({ payload, descriptors, transfer }) {
+    async write(frame) {
+      checkOptions(frame)
+      const { payload, descriptors, transfer } = frame
       if (!stream.send(payload, descriptors, transfer === undefined ? {} : { transfer })) await stream.drained()
     },
     close: () => stream.end(),

@@ -3,7 +3,7 @@
  *
  * Pure but for the Descriptor class; makes no system call and does not look whether anything lives at an address.
  */
-import { inspect } from 'node:util'
+import { shown } from '../arguments.js'
 import { UsageError } from '../errors.js'
 import { Descriptor } from './descriptor.js'
 
@@ -54,7 +54,7 @@ export function parseAddress(address: Address): ParsedAddress {
       return { kind: 'fd', fd, text: formatAddress({ fd }) }
     }
   }
-  throw new UsageError(`an address is a path, '@name', { path }, { abstract } or { fd }, not ${inspect(address)}`)
+  throw new UsageError(`an address is a path, '@name', { path }, { abstract } or { fd }, not ${shown(address)}`)
 }
 
 /** The address as errors name it: the path, '@name', 'fd 3'. Control characters are escaped. Never throws. */
@@ -64,7 +64,7 @@ export function formatAddress(address: Address): string {
   if (typeof path === 'string') return printable(path.startsWith('@') ? `./${path}` : path)
   if (typeof abstract === 'string') return printable(`@${abstract}`)
   if (fd instanceof Descriptor) return fd.closed ? 'a closed descriptor' : `fd ${fd.fd}`
-  return `fd ${String(fd)}`
+  return `fd ${typeof fd === 'number' ? fd : shown(fd)}`
 }
 
 /**

@@ -2,7 +2,9 @@
  * Admission: whether a peer that has just been accepted is let in, by what the kernel says of it and what the user of the
  * listener makes of that. Owns no descriptor.
  */
+
 import { inspect } from 'node:util'
+import { shown } from '../arguments.js'
 import { ClosedError, UsageError } from '../errors.js'
 import { Peer, type PeerSource } from './peer.js'
 import { warnOnce } from './warn-once.js'
@@ -40,7 +42,7 @@ export class Candidate implements PeerSource {
       const verdict: unknown = authorize(peer)
       // It is refused as no boolean; what it comes to must not end the process besides, at any peer's wish.
       if (verdict instanceof Promise) verdict.catch(() => {})
-      if (typeof verdict !== 'boolean') throw new UsageError(`authorize answers true or false, not ${inspect(verdict)}`)
+      if (typeof verdict !== 'boolean') throw new UsageError(`authorize answers true or false, not ${shown(verdict)}`)
       return { admitted: verdict, peer, failure: undefined }
     } catch (failure) {
       return { admitted: false, peer, failure }

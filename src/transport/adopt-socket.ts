@@ -5,7 +5,7 @@
  */
 import { UsageError } from '../errors.js'
 import { addressOfName, formatAddress } from './address.js'
-import { Descriptor, surrender } from './descriptor.js'
+import { checkNumber, Descriptor, surrender } from './descriptor.js'
 import { binding } from './native.js'
 import { type SocketType, socketTypeNumber, socketTypeOf } from './socket-type.js'
 import { AF_UNIX, Errno, type SocketState } from './system-calls.js'
@@ -32,7 +32,7 @@ export function adoptSocket(
 ): AdoptedSocket {
   const number = socketTypeNumber(type)
   const fd = socket instanceof Descriptor ? socket.fd : socket
-  if (!Number.isInteger(fd) || fd < 0) throw new UsageError(`a descriptor is a number from 0 on, not ${String(fd)}`)
+  checkNumber(fd)
   const state = binding.socketState(fd)
   if (typeof state === 'number') throw systemFailure(state, 'getsockopt', `fd ${fd}`, describe(fd))
   const flaw = flawOf(state, wanted, number)

@@ -3,6 +3,7 @@
  *
  * Knows nothing of the bytes that will pass; whoever gets a number here owes the ledger its end.
  */
+import { checkOptions, checkSignal } from '../arguments.js'
 import { TimeoutError, UsageError } from '../errors.js'
 import { type Address, parseAddress } from './address.js'
 import { adoptSocket } from './adopt-socket.js'
@@ -42,7 +43,9 @@ export async function connectUnix(address: Address, options: ConnectOptions = {}
 
 /** The same, with what is known of the socket besides. Not public. */
 export async function openUnix(address: Address, options: ConnectOptions): Promise<OpenedSocket> {
+  checkOptions(options)
   const { signal, timeout = 30_000, type = 'stream' } = options
+  checkSignal(signal)
   const number = socketTypeNumber(type)
   if (typeof timeout !== 'number' || !(timeout >= 0)) throw new UsageError('timeout is a number of ms from 0 on')
   signal?.throwIfAborted()

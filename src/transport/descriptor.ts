@@ -4,7 +4,9 @@
  * The addon's ledger backs it: a number is closed only while it is entered there, so closing twice, or after the number
  * was given away, closes nothing. Knows nothing of sockets, frames or who sends it.
  */
+
 import { inspect } from 'node:util'
+import { checkBoolean, checkOptions, shown } from '../arguments.js'
 import { ClosedError, UsageError } from '../errors.js'
 import { binding } from './native.js'
 import { type DescriptorKind, Errno, Seal } from './system-calls.js'
@@ -68,16 +70,18 @@ export class Descriptor implements Disposable {
 
   /** Memory as a file: with this content, its offset at 0, or so many zero bytes. */
   static memfd(content: Uint8Array | number, options: MemfdOptions = {}): Descriptor {
+    checkOptions(options)
     const bytes = typeof content !== 'number'
     if (bytes ? !(content instanceof Uint8Array) : !Number.isSafeInteger(content) || content < 0) {
-      throw new UsageError(`a memfd is made of a Uint8Array or a size in bytes, not of ${inspect(content)}`)
+      throw new UsageError(`a memfd is made of a Uint8Array or a size in bytes, not of ${shown(content)}`)
     }
-    const name = options.name ?? 'pillion'
-    if (name.includes('\0') || Buffer.byteLength(name) > 249) {
-      throw new UsageError('the name of a memfd has no NUL and at most 249 bytes')
+    const { name = 'pillion', seal = bytes } = options
+    checkBoolean('seal', seal)
+    if (typeof name !== 'string' || name.includes('\0') || Buffer.byteLength(name) > 249) {
+      throw new UsageError('the name of a memfd is a string without NUL, of at most 249 bytes')
     }
     const fixed = Seal.seal | Seal.shrink | Seal.grow
-    const seals = (options.seal ?? bytes) ? (bytes ? fixed | Seal.write : fixed) : 0
+    const seals = seal ? (bytes ? fixed | Seal.write : fixed) : 0
     return new Descriptor(succeeded(binding.memfd(name, content, seals), 'memfd_create', name))
   }
 
@@ -159,13 +163,17 @@ const forgotten = new FinalizationRegistry<number>((fd) => {
   )
 })
 
-function checkNumber(fd: number): void {
+export function checkNumber(fd: number): void {
   if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {
-    throw new UsageError(`a descriptor is a number from 0 on, not ${inspect(fd)}`)
+    throw new UsageError(`a descriptor is a number from 0 on, not ${shown(fd)}`)
   }
 }
 
 /** Closes numbers that are in the ledger, of sets that nobody took. */
 export function closeDescriptors(fds: readonly number[]): void {
-  for (const fd of fds) binding.closeFd(fd)
+  if (!Array.isArray(fds)) throw new UsageError(`descriptors are given as an array of numbers, not ${shown(fds)}`)
+  for (const fd of fds) {
+    checkNumber(fd)
+    binding.closeFd(fd)
+  }
 }

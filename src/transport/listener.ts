@@ -4,7 +4,9 @@
  * Gives out accepted sockets as numbers in the ledger; what is spoken on them it does not know. The file of its address
  * is socket-file.ts's.
  */
-import { getSystemErrorName, inspect } from 'node:util'
+
+import { getSystemErrorName } from 'node:util'
+import { checkFunction, checkHandlers, checkOptions, checkSignal, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { type Address, addressOfName, formatAddress, type ParsedAddress, parseAddress } from './address.js'
 import { type Authorize, Candidate, isSameUserOrRoot, warnOfAuthorize } from './admission.js'
@@ -99,6 +101,7 @@ export class Listener implements Disposable {
    * never removed; O_NONBLOCK is set on it for all who share it. When this rejects, `fd` is still the caller's.
    */
   static async listen(address: Address, options: ListenerOptions = {}): Promise<Listener> {
+    checkOptions(options)
     const { type = 'stream', mode = 0o600, backlog = 511, signal, authorize } = options
     if (socketTypeNumber(type) === SOCK_DGRAM) {
       throw new UsageError(
@@ -107,6 +110,8 @@ export class Listener implements Disposable {
     }
     checkInteger('mode', mode, 0o777)
     checkInteger('backlog', backlog, 0x7fff_ffff)
+    if (authorize !== undefined) checkFunction('authorize', authorize)
+    checkSignal(signal)
     signal?.throwIfAborted()
     const socket = await open(parseAddress(address), { type, mode, backlog, signal })
     return new Listener(address, socket, authorize)
@@ -115,6 +120,7 @@ export class Listener implements Disposable {
   /** Begins to accept. Once only. */
   accept(handlers: AcceptHandlers): void {
     this.#checkOpen()
+    checkHandlers(handlers, ['onConnection', 'onError'], ['onPressure', 'onRefused'])
     if (this.#handlers !== undefined) throw new UsageError(`the listener at ${this.#text} accepts already`)
     this.#handlers = handlers
     this.#watch()
@@ -283,6 +289,6 @@ interface OpenOptions {
 
 function checkInteger(name: string, value: number, most: number): void {
   if (!Number.isInteger(value) || value < 0 || value > most) {
-    throw new UsageError(`${name} is an integer from 0 to ${most}, not ${inspect(value)}`)
+    throw new UsageError(`${name} is an integer from 0 to ${most}, not ${shown(value)}`)
   }
 }

@@ -3,10 +3,10 @@
  *
  * What the assignments mean is the manager's to know. The other way, from the manager, is inherited-descriptors.ts.
  */
-import { inspect } from 'node:util'
+import { checkOptions, checkSignal, listOf, shown } from '../arguments.js'
 import { UsageError } from '../errors.js'
 import { parseAddress } from './address.js'
-import { Descriptor } from './descriptor.js'
+import { checkNumber, Descriptor } from './descriptor.js'
 import { binding } from './native.js'
 import { Errno } from './system-calls.js'
 import { succeeded } from './system-failure.js'
@@ -35,7 +35,10 @@ const lastRetry = 100
  * manager is there), PermissionError, or the signal's reason.
  */
 export async function notify(notification: Notification, options: NotifyOptions = {}): Promise<boolean> {
-  const descriptors = [...(options.descriptors ?? [])]
+  checkOptions(options)
+  checkSignal(options.signal)
+  const descriptors = listOf('descriptors', options.descriptors === undefined ? [] : options.descriptors)
+  for (const descriptor of descriptors) if (!(descriptor instanceof Descriptor)) checkNumber(descriptor)
   const content = encode(notification)
   if (descriptors.length > mostDescriptors) {
     throw new UsageError(`a notification takes ${mostDescriptors} descriptors, not ${descriptors.length}`)
@@ -77,19 +80,25 @@ function numberOf(descriptor: Descriptor | number): number {
 }
 
 function managerAt(socket: string): Manager {
-  if (!/^[/@]./.test(socket)) throw new UsageError(`NOTIFY_SOCKET is a path or '@name', not ${inspect(socket)}`)
+  if (!/^[/@]./.test(socket)) throw new UsageError(`NOTIFY_SOCKET is a path or '@name', not ${shown(socket)}`)
   return parseAddress(socket) as Manager
 }
 
 /** One assignment a line. */
 function encode(notification: Notification): Uint8Array {
+  if (typeof notification !== 'object' || notification === null) {
+    throw new UsageError(`a notification is an object of assignments, not ${shown(notification)}`)
+  }
   const lines = Object.entries(notification).map(([name, value]) => {
+    if (typeof value !== 'string' && typeof value !== 'number') {
+      throw new UsageError(`${shown(name)} is assigned a string or a number, not ${shown(value)}`)
+    }
     const text = String(value)
-    if (!/^[A-Z][A-Z0-9_]*$/.test(name)) throw new UsageError(`a notification has no variable ${inspect(name)}`)
-    if (/[\n\0]/.test(text)) throw new UsageError(`${name} is one line, not ${inspect(text)}`)
+    if (!/^[A-Z][A-Z0-9_]*$/.test(name)) throw new UsageError(`a notification has no variable ${shown(name)}`)
+    if (/[\n\0]/.test(text)) throw new UsageError(`${name} is one line, not ${shown(text)}`)
     // The manager would drop such a name in silence, and call the descriptors `stored`.
     if (name === 'FDNAME' && !/^[\x20-\x39\x3b-\x7e]{1,255}$/.test(text)) {
-      throw new UsageError(`FDNAME is 1 to 255 printable ASCII characters without ':', not ${inspect(text)}`)
+      throw new UsageError(`FDNAME is 1 to 255 printable ASCII characters without ':', not ${shown(text)}`)
     }
     return `${name}=${text}`
   })

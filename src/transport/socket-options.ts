@@ -1,6 +1,7 @@
 /**
  * What can be chosen for a socket, checked, with the defaults filled in, and told to the kernel where it has a say.
  */
+import { checkOptions, shown } from '../arguments.js'
 import { UsageError } from '../errors.js'
 import { binding } from './native.js'
 import { type SocketType, socketTypeNumber } from './socket-type.js'
@@ -49,12 +50,13 @@ const defaultPressureTimeout = 5000
 
 /** Throws UsageError for what can never work. */
 export function socketSettings(options: UnixSocketOptions): SocketSettings {
+  checkOptions(options)
   const { readiness = 'level', acceptDescriptors = true, sendBuffer } = options
   if (readiness !== 'level' && readiness !== 'edge') {
-    throw new UsageError(`readiness is 'level' or 'edge', not ${String(readiness)}`)
+    throw new UsageError(`readiness is 'level' or 'edge', not ${shown(readiness)}`)
   }
   if (typeof acceptDescriptors !== 'boolean') {
-    throw new UsageError(`acceptDescriptors is true or false, not ${String(acceptDescriptors)}`)
+    throw new UsageError(`acceptDescriptors is true or false, not ${shown(acceptDescriptors)}`)
   }
   const type = socketTypeNumber(options.type ?? 'stream')
   return {
@@ -95,5 +97,5 @@ export function prepareReadiness(settings: Pick<SocketSettings, 'edge'>, address
 
 function checkNumber(name: string, value: number): number {
   if (Number.isInteger(value) && value >= 0 && value <= 0x7fffffff) return value
-  throw new UsageError(`${name} is a whole number from 0 to 2147483647, not ${String(value)}`)
+  throw new UsageError(`${name} is a whole number from 0 to 2147483647, not ${shown(value)}`)
 }

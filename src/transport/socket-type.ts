@@ -1,6 +1,7 @@
 /**
  * SocketType: what a Unix socket does with boundaries, by name and by the kernel's number.
  */
+import { shown } from '../arguments.js'
 import { UsageError } from '../errors.js'
 import { SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from './system-calls.js'
 
@@ -17,7 +18,7 @@ const numbers = { stream: SOCK_STREAM, seqpacket: SOCK_SEQPACKET, datagram: SOCK
 /** The kernel's number. Throws UsageError for what is no type. */
 export function socketTypeNumber(type: SocketType): number {
   if (typeof type === 'string' && Object.hasOwn(numbers, type)) return numbers[type]
-  throw new UsageError(`type is 'stream', 'seqpacket' or 'datagram', not ${String(type)}`)
+  throw new UsageError(`type is 'stream', 'seqpacket' or 'datagram', not ${shown(type)}`)
 }
 
 /** The name, of a number that has one. */

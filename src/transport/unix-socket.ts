@@ -4,7 +4,9 @@
  * What users of the transport hold: the socket's life is here, its two directions are receiving.ts's and sending.ts's.
  * Knows no frames.
  */
+import { checkHandlers } from '../arguments.js'
 import { ClosedError, UsageError } from '../errors.js'
+import { checkNumber } from './descriptor.js'
 import { MessageQueue } from './message-queue.js'
 import { binding } from './native.js'
 import type { OutgoingQueue } from './outgoing-queue.js'
@@ -23,6 +25,7 @@ import {
 import { handOver } from './turn.js'
 import { WatchedSocket } from './watched-socket.js'
 
+const optionalHandlers = ['onDeliver', 'onSent', 'onPressure'] as const
 const defaultLongest = 256 * 1024
 
 /** What whoever opened a socket knows of it. */
@@ -46,8 +49,10 @@ export class UnixSocket {
    */
   constructor(fd: number, handlers: SocketHandlers, options: UnixSocketOptions = {}, origin: SocketOrigin = {}) {
     const { address, longest = defaultLongest } = origin
+    checkNumber(fd)
     let settings: SocketSettings
     try {
+      checkHandlers(handlers, ['onReceived', 'onEnd', 'onReceiveError', 'onSendError', 'onRefused'], optionalHandlers)
       settings = socketSettings(options)
       applyToSocket(fd, settings, address)
       prepareReadiness(settings, address)

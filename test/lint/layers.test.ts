@@ -14,13 +14,17 @@ const root = resolve(import.meta.dirname, '../..')
 const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/errors.ts', "import 'node:util'"],
   ['src/transport/a.ts', "import './native.js'"],
+  ['src/arguments.ts', "import './errors.js'"],
   ['src/transport/b.ts', "import '../errors.js'"],
+  ['src/transport/d.ts', "import '../arguments.js'"],
   ['src/transport/c.ts', "import 'node:fs'"],
   ['src/framing/a.ts', "import './codec.js'"],
   ['src/framing/b.ts', "import '../errors.js'"],
+  ['src/framing/d.ts', "import '../arguments.js'"],
   ['src/framing/c.ts', "import 'node:util'"],
   ['src/framing/pairing/a.ts', "import '../codec.js'"],
   ['src/framing/pairing/b.ts', "import '../../errors.js'"],
+  ['src/framing/pairing/f.ts', "import '../../arguments.js'"],
   ['src/stream/a.ts', "import './frame.js'"],
   ['src/stream/b.ts', "import '../errors.js'"],
   ['src/stream/c.ts', "import '../transport/unix-socket.js'"],
@@ -35,6 +39,7 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
 
 const REFUSED: readonly (readonly [file: string, source: string])[] = [
   ['src/errors.ts', "import './transport/index.js'"],
+  ['src/arguments.ts', "import './transport/index.js'"],
   ['src/transport/f.ts', "import '../framing/index.js'"],
   ['src/transport/g.ts', "import '../stream/index.js'"],
   ['src/transport/h.ts', "import 'pillion'"],

@@ -6,6 +6,7 @@
  */
 import { ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, FrameReader } from '../codec.js'
+import { isBytes } from '../payload.js'
 import { boundarySending } from './boundary-sending.js'
 import { leadingBytes, uint32 } from './bytes.js'
 import { tooLarge } from './refusals.js'
@@ -18,6 +19,7 @@ export function capnp(): Codec {
 
 /** The segments of a message that has been received: views of it. Throws UsageError where it is none. */
 export function capnpSegments(message: Uint8Array): Uint8Array[] {
+  if (!isBytes(message)) throw new UsageError('a message is a Uint8Array')
   const table = checkedTable([message], message.length, mostReceived)
   const segments: Uint8Array[] = []
   let start = tableLength(table.length)
@@ -31,6 +33,7 @@ export function capnpSegments(message: Uint8Array): Uint8Array[] {
 
 /** A message of these segments, as chunks for `send`: the table is made, the segments are not copied. */
 export function capnpMessage(segments: readonly Uint8Array[]): Uint8Array[] {
+  if (!Array.isArray(segments) || !segments.every(isBytes)) throw new UsageError('segments are an array of Uint8Array')
   if (segments.length === 0 || segments.length > mostSent) {
     throw new UsageError(`a message has 1 to ${mostSent} segments, not ${segments.length}`)
   }

@@ -3,6 +3,7 @@
  *
  * A connection's reader and writer share the text phase, since what one side sends decides what the other sends next.
  */
+import { checkOptions, shown } from '../../arguments.js'
 import { FrameTooLargeError, ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, CodecConnection, FrameReader, FrameWriter } from '../codec.js'
 import type { FrameLimits } from '../limits.js'
@@ -22,13 +23,15 @@ export interface DbusOptions {
  * A payload is a whole line, CRLF included (the client's first with its leading NUL), or a whole message. Messages may
  * be sent behind the line BEGIN at once. Up to 128 MiB, as the specification has it.
  */
-export function dbus({ auth = 'client', maxDescriptors = 16 }: DbusOptions = {}): Codec {
+export function dbus(options: DbusOptions = {}): Codec {
+  checkOptions(options)
+  const { auth = 'client', maxDescriptors = 16 } = options
   if (auth !== 'client' && auth !== 'server' && auth !== 'done') {
-    throw new UsageError(`auth is 'client', 'server' or 'done', not ${String(auth)}`)
+    throw new UsageError(`auth is 'client', 'server' or 'done', not ${shown(auth)}`)
   }
   if (!Number.isInteger(maxDescriptors) || maxDescriptors < 0 || maxDescriptors > mostDescriptors) {
     throw new UsageError(
-      `maxDescriptors is a whole number from 0 to ${mostDescriptors} for D-Bus, not ${String(maxDescriptors)}`,
+      `maxDescriptors is a whole number from 0 to ${mostDescriptors} for D-Bus, not ${shown(maxDescriptors)}`,
     )
   }
   return {

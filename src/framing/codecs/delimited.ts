@@ -1,6 +1,7 @@
 /**
  * Frames that end with a byte which none of them holds; descriptors by frame boundaries. varlink is such a format.
  */
+import { shown } from '../../arguments.js'
 import { ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, FrameReader, FrameWriter } from '../codec.js'
 import { boundarySending } from './boundary-sending.js'
@@ -9,7 +10,7 @@ import { endless } from './refusals.js'
 /** Frames that end with `byte`, which is not part of the payload. */
 export function delimited(byte: number): Codec {
   if (!Number.isInteger(byte) || byte < 0 || byte > 255) {
-    throw new UsageError(`a delimiter is a byte, from 0 to 255, not ${String(byte)}`)
+    throw new UsageError(`a delimiter is a byte, from 0 to 255, not ${shown(byte)}`)
   }
   return byDelimiter('delimited', byte, 0)
 }

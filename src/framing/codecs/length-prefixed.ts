@@ -1,6 +1,7 @@
 /**
  * Frames that begin with their length, as countless protocols have them; descriptors by frame boundaries.
  */
+import { checkBoolean, checkOptions, shown } from '../../arguments.js'
 import { FrameTooLargeError, ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, FrameReader, FrameWriter } from '../codec.js'
 import { boundarySending } from './boundary-sending.js'
@@ -48,13 +49,16 @@ class Format {
   /** The largest number that the length field holds, as far as numbers are exact. */
   readonly most: number
 
-  constructor({ bytes = 4, endian = 'big', includesHeader = false, offset = 0 }: LengthPrefixedOptions) {
-    if (![1, 2, 4, 8].includes(bytes)) throw new UsageError(`bytes is 1, 2, 4 or 8, not ${String(bytes)}`)
+  constructor(options: LengthPrefixedOptions) {
+    checkOptions(options)
+    const { bytes = 4, endian = 'big', includesHeader = false, offset = 0 } = options
+    checkBoolean('includesHeader', includesHeader)
+    if (![1, 2, 4, 8].includes(bytes)) throw new UsageError(`bytes is 1, 2, 4 or 8, not ${shown(bytes)}`)
     if (endian !== 'big' && endian !== 'little') {
-      throw new UsageError(`endian is 'big' or 'little', not ${String(endian)}`)
+      throw new UsageError(`endian is 'big' or 'little', not ${shown(endian)}`)
     }
     if (!Number.isInteger(offset) || offset < 0 || offset > mostOffset) {
-      throw new UsageError(`offset is a whole number of bytes from 0 to ${mostOffset}, not ${String(offset)}`)
+      throw new UsageError(`offset is a whole number of bytes from 0 to ${mostOffset}, not ${shown(offset)}`)
     }
     this.bytes = bytes
     this.big = endian === 'big'

@@ -3,6 +3,7 @@
  *
  *     u32 object · u32 size << 16 | opcode · arguments, all in the host's byte order
  */
+import { checkFunction, shown } from '../../arguments.js'
 import { ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, FrameReader, SendRules } from '../codec.js'
 import { leadingBytes, uint32, uint32Big } from './bytes.js'
@@ -23,7 +24,7 @@ export type WaylandCount = (object: number, opcode: number, message: Uint8Array)
  * one bears what `send` is given with it.
  */
 export function wayland(count: WaylandCount): Codec {
-  if (typeof count !== 'function') throw new UsageError('wayland takes a function (object, opcode) => descriptors')
+  checkFunction("wayland's count", count)
   return {
     name: 'wayland',
     pairing: 'queue',
@@ -76,7 +77,7 @@ class WaylandReader implements FrameReader {
     const message = bytes.subarray(start, start + size)
     const descriptors = this.#count(word(bytes, start), word(bytes, start + 4) & 0xffff, message)
     if (!Number.isInteger(descriptors) || descriptors < 0) {
-      throw new UsageError(`the count of a wayland message is a whole number, not ${String(descriptors)}`)
+      throw new UsageError(`the count of a wayland message is a whole number, not ${shown(descriptors)}`)
     }
     if (descriptors > this.#maxDescriptors) throw tooMany(descriptors, this.#maxDescriptors, position)
     this.payloadLength = size
