@@ -27,6 +27,11 @@ export async function connect(address: Address, options: ConnectOptions = {}): P
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
     ...(options.type === undefined ? {} : { type: options.type }),
   })
+  // Aborted when there was nothing to wait for any more, or from within a getter of the options.
+  if (options.signal?.aborted === true) {
+    closeDescriptors([opened.fd])
+    throw options.signal.reason
+  }
   return FrameStream.over(opened.fd, options, opened.address)
 }
 

@@ -43,7 +43,12 @@ export interface ServerEvents {
  */
 export async function listen(address: Address, options: ListenOptions = {}): Promise<Server> {
   streamSettings(options)
-  return new Server(await Listener.listen(address, options), options)
+  const listener = await Listener.listen(address, options)
+  if (options.signal?.aborted === true) {
+    listener.close() // aborted when there was nothing to wait for any more
+    throw options.signal.reason
+  }
+  return new Server(listener, options)
 }
 
 interface Taker {

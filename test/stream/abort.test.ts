@@ -1,8 +1,8 @@
 /** Abort signals: of a stream they end the stream, of something that waits they end the waiting alone. */
 import { getEventListeners } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { ClosedError, connect, listen } from '../../src/stream/index.js'
+import { ClosedError, connect, type FrameStream, listen } from '../../src/stream/index.js'
 import { destroyedAfterTest, fill, streamPair, take, takeAll, turns } from '../support/streams.js'
 
 let path = ''
@@ -111,6 +111,49 @@ describe('the signal of connect and listen', () => {
     await expect(waiting[3]).rejects.toBe(reason)
     server.on('connection', (stream) => destroyedAfterTest(stream))
     for (const outcome of await outcomes) if (outcome.status === 'fulfilled') outcome.value.destroy()
+  })
+
+  test.each([0, 1, 2, 3, 5, 8])(
+    'aborted %i microtasks after the call: it rejects, or what it gave is destroyed',
+    async (delay) => {
+      await using server = await listen(path)
+      server.on('connection', (stream) => destroyedAfterTest(stream))
+      const abortedAfter = async <T>(begin: (signal: AbortSignal) => Promise<T>): Promise<T | string> => {
+        const controller = new AbortController()
+        const opening = begin(controller.signal).then(
+          (opened) => opened,
+          (reason) => String(reason),
+        )
+        for (let i = 0; i < delay; i++) await null
+        controller.abort('stopped')
+        return opening
+      }
+      const stream = await abortedAfter((signal) => connect(server.address, { signal }))
+      if (typeof stream === 'string') expect(stream).toBe('stopped')
+      else expect(stream.destroyed).toBe(true)
+      const other = await abortedAfter((signal) => listen(`${String(server.address)}-2`, { signal }))
+      if (typeof other === 'string') expect(other).toBe('stopped')
+      else expect(other.closed).toBe(true)
+      if (delay === 0) expect([stream, other]).toEqual(['stopped', 'stopped'])
+      expect(existsSync(`${String(server.address)}-2`)).toBe(false)
+    },
+  )
+
+  test('aborted just when there is room in the backlog: it rejects, and the server sees the end of it', async () => {
+    await using server = await listen(path, { backlog: 0 })
+    const held = await connect(server.address)
+    const controller = new AbortController()
+    const waiting = connect(server.address, { signal: controller.signal }).catch((reason) => String(reason))
+    await turns()
+    const streams: FrameStream[] = []
+    server.on('connection', (stream) => {
+      streams.push(destroyedAfterTest(stream))
+      controller.abort('stopped')
+    })
+    expect(await waiting).toBe('stopped')
+    held.destroy()
+    await turns()
+    expect(streams).toHaveLength(1)
   })
 
   test('aborted later destroys the connection, or closes the server', async () => {

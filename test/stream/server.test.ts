@@ -296,3 +296,13 @@ test('a server on an inherited socket whose path is no text has the address that
   onTestFinished(() => server.close())
   expect(server.address).toEqual({ fd })
 })
+
+test.each(readinesses)(
+  'thousands connect at once and wait for the backlog, each has its own frames (%s)',
+  async (readiness) => {
+    const child = startChild('../../stream/children/many-connections.ts', [path, '1500', readiness], { limit: 4000 })
+    onTestFinished(() => void child.process.kill('SIGKILL'))
+    expect(await child.answer()).toEqual({ connected: 1500, failures: [], owned: 0 })
+    expect(await child.end()).toBe(0)
+  },
+)
