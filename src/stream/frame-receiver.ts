@@ -13,6 +13,7 @@ import { type FrameBatch, ReceivedBatch } from './frame-batch.js'
 import { Inbox } from './inbox.js'
 import type { StreamSettings } from './options.js'
 import { openSealed } from './sealed-payload.js'
+import { TurnBudget } from './turn-budget.js'
 
 export interface ReceiverHooks {
   /** False: nobody listens, and the frame is still the receiver's. */
@@ -22,9 +23,6 @@ export interface ReceiverHooks {
   /** The last frame has been consumed; the error is what ended the direction, if it was no proper end. */
   onEnd(error: Error | undefined): void
 }
-
-/** Frames handed on in a row, after which the loop's other work has its turn. */
-const framesPerTurn = 4096
 
 type Consumer = 'frame event' | 'onBatch' | 'iterator'
 
@@ -36,6 +34,7 @@ export class FrameReceiver {
   readonly #inbox = new Inbox()
   readonly #table = new FrameTable()
   readonly #batch = new ReceivedBatch()
+  readonly #budget: TurnBudget
   /** Whether the table holds rows, and from which on they have not been handed on. */
   #filled = false
   #row = 0
@@ -47,9 +46,6 @@ export class FrameReceiver {
   /** The last listener has gone, and a frame came that is not heard: it waits for the next one. */
   #unheard = false
   #drainDue = false
-  /** Since the loop's other work had its turn the last time, and whether it has it now. */
-  #handedOn = 0
-  #resting = false
   #heldBack = false
   /** A sealed payload that could not be opened. */
   #failure: Error | undefined
@@ -65,6 +61,10 @@ export class FrameReceiver {
     this.#socket = socket
     this.#settings = settings
     this.#hooks = hooks
+    this.#budget = new TurnBudget(
+      () => socket.pause(),
+      () => this.#flow(),
+    )
     const { wire, limits } = settings
     this.#decoder =
       wire === undefined
@@ -247,7 +247,7 @@ export class FrameReceiver {
 
   /** Nothing is handed on at present. */
   get #holds(): boolean {
-    return this.#paused || this.#unheard || this.#resting
+    return this.#paused || this.#unheard || this.#budget.spent
   }
 
   /** Frames must wait: behind others, for `resume`, or for somebody who listens. */
@@ -267,14 +267,14 @@ export class FrameReceiver {
       frame[Symbol.dispose]()
     } else if (this.#consumer === undefined || this.#consumer === 'iterator' || this.#queues) {
       this.#inbox.push(frame)
-      if (this.#consumer === 'iterator') this.#countOn(1)
+      if (this.#consumer === 'iterator') this.#budget.count(1)
     } else {
       this.#handOver(frame)
     }
   }
 
   #handOver(frame: ReceivedFrame): void {
-    this.#countOn(1)
+    this.#budget.count(1)
     if (this.#consumer === 'onBatch') {
       this.#batch.openFrame(frame)
       this.#callBack()
@@ -299,7 +299,7 @@ export class FrameReceiver {
     this.#frames += end - first
     this.#descriptors += counted.descriptors
     this.#lost += counted.lost
-    this.#countOn(end - first)
+    this.#budget.count(end - first)
     this.#callBack()
   }
 
@@ -333,19 +333,6 @@ export class FrameReceiver {
 
   #isSealed(row: number): boolean {
     return this.#settings.sealable && (this.#table.flags(row) & memfdFlag) !== 0
-  }
-
-  /** A slab of small frames is many calls of listeners, and the next one may be there already. */
-  #countOn(frames: number): void {
-    this.#handedOn += frames
-    if (this.#handedOn < framesPerTurn || this.#resting) return
-    this.#resting = true
-    this.#socket.pause()
-    setImmediate(() => {
-      this.#resting = false
-      this.#handedOn = 0
-      this.#flow()
-    })
   }
 
   #holdBack(): void {

@@ -16,6 +16,7 @@ import type { FrameBatch } from './frame-batch.js'
 import { FrameReceiver } from './frame-receiver.js'
 import { FrameSender, type SendOptions } from './frame-sender.js'
 import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
+import type { StreamStats } from './stream-stats.js'
 import { type OutgoingFrame, readableOf, writableOf } from './web-streams.js'
 
 export interface StreamEvents {
@@ -31,30 +32,6 @@ export interface StreamEvents {
   pressure: [pressure: Pressure]
   /** A queued frame was dropped alone, none of its bytes sent: the peer refuses descriptors, or pressure lasted. */
   refused: [error: PillionError]
-}
-
-/** Counters since the stream began. */
-export interface StreamStats {
-  readonly received: DirectionStats
-  readonly sent: DirectionStats & {
-    /** Frames that `send` took and that were dropped alone later (`refused`). */
-    readonly refused: number
-  }
-  /** Times that either direction waited for the machine (`pressure`). */
-  readonly pressures: number
-}
-
-export interface DirectionStats {
-  /** On the wire, framing included. */
-  readonly bytes: number
-  readonly frames: number
-  readonly descriptors: number
-  /** recvmsg, or sendmsg and sendmmsg. */
-  readonly systemCalls: number
-  /** Times that the direction stopped: to receive, since nobody consumed; to send, since the kernel's buffer was full. */
-  readonly pauses: number
-  /** Descriptors announced to us that were lost; or of frames sent that were dropped alone (`refused`). */
-  readonly lost: number
 }
 
 export interface WaitOptions {

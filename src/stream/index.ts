@@ -23,13 +23,12 @@ export type { Frame } from './frame.js'
 export type { FrameBatch } from './frame-batch.js'
 export type { SendOptions } from './frame-sender.js'
 export {
-  type DirectionStats,
   FrameStream,
   type StreamEvents,
-  type StreamStats,
   type WaitOptions,
 } from './frame-stream.js'
 export { adopt, type ConnectOptions, connect, pair } from './open.js'
 export type { StreamOptions } from './options.js'
 export { type ListenOptions, listen, type Server, type ServerEvents } from './server.js'
+export type { DirectionStats, StreamStats } from './stream-stats.js'
 export type { OutgoingFrame } from './web-streams.js'

@@ -1,0 +1,36 @@
+/**
+ * TurnBudget: how many frames are handed on in a row before the loop's other work has its turn. A slab of small frames is
+ * many calls of listeners, and when they return the next one may be there already.
+ */
+
+const framesPerTurn = 4096
+
+export class TurnBudget {
+  readonly #onSpent: () => void
+  readonly #onTurn: () => void
+  #handedOn = 0
+  #spent = false
+
+  /** @param onTurn the loop has had its turn: go on */
+  constructor(onSpent: () => void, onTurn: () => void) {
+    this.#onSpent = onSpent
+    this.#onTurn = onTurn
+  }
+
+  /** The loop's other work has its turn: nothing is handed on. */
+  get spent(): boolean {
+    return this.#spent
+  }
+
+  count(frames: number): void {
+    this.#handedOn += frames
+    if (this.#handedOn < framesPerTurn || this.#spent) return
+    this.#spent = true
+    this.#onSpent()
+    setImmediate(() => {
+      this.#spent = false
+      this.#handedOn = 0
+      this.#onTurn()
+    })
+  }
+}
