@@ -45,14 +45,20 @@ export class ByteReader {
   /** A view. */
   bytesOf(): Uint8Array {
     const { start, end } = this.#span()
-    return this.#bytes.subarray(start, end)
+    return this.#view(start, end)
   }
 
   /** A view of all that is left. */
   rest(): Uint8Array {
     const start = this.#at
     this.#at = this.#bytes.length
-    return this.#bytes.subarray(start)
+    return this.#view(start, this.#at)
+  }
+
+  /** A view of everything, of which nothing is left. */
+  all(): Uint8Array {
+    this.#at = this.#bytes.length
+    return this.#view(0, this.#at)
   }
 
   /** Throws if anything is left. */
@@ -62,6 +68,12 @@ export class ByteReader {
 
   refused(what: string): RpcError {
     return new RpcError('failed', `a message that cannot be: ${what} (at its byte ${this.#at})`, { origin: 'remote' })
+  }
+
+  /** No Buffer: whoever keeps it calls `slice`, and a Buffer's is no copy. */
+  #view(start: number, end: number): Uint8Array {
+    const { buffer, byteOffset } = this.#bytes
+    return new Uint8Array(buffer, byteOffset + start, end - start)
   }
 
   #span(): { readonly start: number; readonly end: number } {

@@ -14,9 +14,9 @@ export class ByteWriter {
     this.#end = 0
   }
 
-  /** What was written since `start`; valid until then. */
+  /** What was written since `start`; valid until the next one. No Buffer: the `slice` of one is no copy. */
   get bytes(): Uint8Array {
-    return this.#memory.subarray(0, this.#end)
+    return new Uint8Array(this.#memory.buffer, 0, this.#end)
   }
 
   byte(value: number): void {

@@ -124,12 +124,12 @@ export class PillionWire implements Wire {
   decode(bytes: Uint8Array): Message {
     const from = this.#in
     from.start(bytes)
-    const message = this.#read(bytes)
+    const message = this.#read()
     from.end()
     return message
   }
 
-  #read(bytes: Uint8Array): Message {
+  #read(): Message {
     const from = this.#in
     const type = kinds[from.byte()]
     switch (type) {
@@ -187,8 +187,7 @@ export class PillionWire implements Wire {
       case 'ping':
         return { type }
       default:
-        from.rest()
-        return { type: 'unknown', message: bytes }
+        return { type: 'unknown', message: from.all() }
     }
   }
 
