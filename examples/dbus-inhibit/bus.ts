@@ -1,17 +1,19 @@
 /**
  * A connection to a bus: says who it is, agrees to pass descriptors, and calls methods.
  */
+import { MessageType, type MethodCallMessage, parseMessage, serializeMessage } from 'd-bus-message-protocol'
+import { BufferReader } from 'd-bus-type-system'
 import { type Address, connect, type Descriptor, type Frame, type FrameStream } from 'pillion'
 import { dbus } from 'pillion/framing'
-import { decodeMessage, encodeMessage, type Message } from './message.js'
+
+/** A descriptor among the arguments is an index ('h') into those that come with the call or the reply. */
+export type Call = Omit<MethodCallMessage, 'messageType' | 'serial' | 'unixFds'>
 
 export interface Reply {
-  readonly body: readonly unknown[]
+  readonly args: readonly unknown[]
   /** The caller's to close. */
   readonly descriptors: readonly Descriptor[]
 }
-
-type Call = Pick<Message, 'destination' | 'path' | 'interface' | 'member' | 'signature' | 'body'>
 
 export class Bus implements AsyncDisposable {
   readonly #stream: FrameStream
@@ -24,21 +26,25 @@ export class Bus implements AsyncDisposable {
 
   static async connect(address: Address): Promise<Bus> {
     const stream = await connect(address, { codec: dbus() })
+    const uid = Buffer.from(String(process.geteuid?.())).toString('hex')
+    for (const line of [`\0AUTH EXTERNAL ${uid}`, 'NEGOTIATE_UNIX_FD', 'BEGIN']) stream.send(Buffer.from(`${line}\r\n`))
     const frames = stream[Symbol.asyncIterator]()
-    await say(stream, frames, `\0AUTH EXTERNAL ${Buffer.from(String(process.geteuid?.())).toString('hex')}`, 'OK')
-    await say(stream, frames, 'NEGOTIATE_UNIX_FD', 'AGREE_UNIX_FD')
-    stream.send(Buffer.from('BEGIN\r\n'))
+    for (const expected of ['OK ', 'AGREE_UNIX_FD']) {
+      const answer = String(Buffer.from((await frames.next()).value?.payload ?? []))
+      if (!answer.startsWith(expected)) throw new Error(`the bus answers ${answer.trim()}, expected ${expected}`)
+    }
     const bus = new Bus(stream)
     void bus.#receive(frames)
     const destination = 'org.freedesktop.DBus'
-    await bus.call({ destination, path: '/org/freedesktop/DBus', interface: destination, member: 'Hello' })
+    await bus.call({ destination, objectPath: '/', interfaceName: destination, memberName: 'Hello' })
     return bus
   }
 
-  /** Rejects with what the other side calls an error. The descriptors stay the caller's. */
+  /** Rejects with what the other side calls an error. The descriptors given stay the caller's. */
   call(call: Call, descriptors: readonly Descriptor[] = []): Promise<Reply> {
     const serial = ++this.#serial
-    this.#stream.send(encodeMessage({ type: 1, serial, ...call, descriptors: descriptors.length }), descriptors)
+    const header = { messageType: MessageType.MethodCall, serial, unixFds: descriptors.length } as const
+    this.#stream.send(new Uint8Array(serializeMessage({ ...header, ...call })), descriptors)
     return new Promise((resolve, reject) => this.#calls.set(serial, { resolve, reject }))
   }
 
@@ -47,28 +53,23 @@ export class Bus implements AsyncDisposable {
   }
 
   async #receive(frames: AsyncIterableIterator<Frame>): Promise<void> {
-    let ended: unknown = new Error('the bus has closed the connection')
     try {
       for await (const frame of frames) this.#take(frame)
+      throw new Error('the bus has closed the connection')
     } catch (error) {
-      ended = error
+      for (const { reject } of this.#calls.values()) reject(error)
     }
-    for (const { reject } of this.#calls.values()) reject(ended)
   }
 
   #take(frame: Frame): void {
-    const { type, replySerial = 0, body = [], errorName } = decodeMessage(frame.payload)
+    const littleEndian = frame.payload[0] === 0x6c
+    const message = parseMessage(new BufferReader(Uint8Array.from(frame.payload).buffer, { littleEndian }))
+    if (!('replySerial' in message)) return frame[Symbol.dispose]() // a signal, which nobody has asked for
+    const { replySerial, args = [] } = message
     const call = this.#calls.get(replySerial)
     this.#calls.delete(replySerial)
-    if (type === 2 && call !== undefined) return call.resolve({ body, descriptors: frame.descriptors })
-    frame[Symbol.dispose]() // an error, or a signal that nobody asked for
-    call?.reject(new Error(`${errorName}: ${body[0]}`))
+    if (!('errorName' in message)) return call?.resolve({ args, descriptors: frame.descriptors })
+    frame[Symbol.dispose]()
+    call?.reject(new Error(`${message.errorName}: ${args[0]}`))
   }
-}
-
-/** A line of the text phase, and what the answer to it begins with. */
-async function say(stream: FrameStream, frames: AsyncIterator<Frame>, line: string, expected: string): Promise<void> {
-  stream.send(Buffer.from(`${line}\r\n`))
-  const answer = Buffer.from((await frames.next()).value?.payload ?? '').toString()
-  if (!answer.startsWith(expected)) throw new Error(`the bus answers ${line.trim()} with ${answer.trim()}`)
 }

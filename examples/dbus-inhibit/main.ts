@@ -1,29 +1,23 @@
 /**
- * Keeps the machine from going to sleep for as long as it runs: asks logind for an inhibitor lock, which is a descriptor.
- * The lock is held until the last copy of it is closed.
+ * Keeps the machine from sleeping for so many seconds: asks logind for an inhibitor lock, which is a descriptor.
  *
  *     npx tsx examples/dbus-inhibit/main.ts [SECONDS]
  */
 import { setTimeout as wait } from 'node:timers/promises'
+import { parseTypes } from 'd-bus-type-system'
 import { Bus } from './bus.js'
 
 const address = process.env.DBUS_SYSTEM_BUS_ADDRESS ?? 'unix:path=/run/dbus/system_bus_socket'
-const path = /^unix:path=([^,;]+)/.exec(address)?.[1]
-if (path === undefined) throw new Error(`this example knows unix:path=… alone, not ${address}`)
-
-await using bus = await Bus.connect(path)
+await using bus = await Bus.connect(/^unix:path=([^,;]+)/.exec(address)?.[1] ?? address)
 const { descriptors } = await bus.call({
   destination: 'org.freedesktop.login1',
-  path: '/org/freedesktop/login1',
-  interface: 'org.freedesktop.login1.Manager',
-  member: 'Inhibit',
-  signature: 'ssss',
-  body: ['sleep:idle', 'dbus-inhibit', 'an example is running', 'block'],
+  objectPath: '/org/freedesktop/login1',
+  interfaceName: 'org.freedesktop.login1.Manager',
+  memberName: 'Inhibit',
+  types: parseTypes('ssss'),
+  args: ['sleep:idle', 'dbus-inhibit', 'an example is running', 'block'],
 })
-const [lock] = descriptors
-if (lock === undefined) throw new Error('logind answered without a descriptor')
-
-console.log(`inhibited: descriptor ${lock.fd}, a ${lock.kind}`)
+console.log(`inhibited: a ${descriptors[0]?.kind}`)
 await wait(1000 * Number(process.argv[2] ?? 10))
-lock.close()
+for (const lock of descriptors) lock.close() // it is held until its last copy is closed
 console.log('released')
