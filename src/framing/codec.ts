@@ -21,12 +21,16 @@ export interface Codec {
    *   truncated, and ends the connection at the next frame that bears.
    */
   readonly pairing: 'announced' | 'boundary' | 'queue'
-  readonly sending: SendRules
+  /** What a peer of the format can take; what is left out is as `sendRules` has it. */
+  readonly sending?: Partial<SendRules>
   /** The limits of a stream that was not told any. What the format itself forbids, the reader and writer refuse. */
   readonly defaults?: Partial<FrameLimits>
   /** With `boundary`: a frame ends behind each set, since `measure` is shown nothing past it. For formats without frames. */
   readonly cutsAtSets?: boolean
-  /** Called once for each connection: what it returns may keep state, which the two directions may share. */
+  /**
+   * Called once for each connection: what it returns may keep state, which the two directions may share. The limits are
+   * the decoder's and encoder's to enforce; a reader needs them where a frame would break one before it can be measured.
+   */
   connection(limits: FrameLimits): CodecConnection
 }
 
@@ -72,8 +76,9 @@ export interface FrameReader {
    * `need` bytes of it are there, which may lie in other memory then, the same from the frame's start on. A format that
    * is searched for a frame's end keeps in mind how far it has looked. `bytes` is lent for the call.
    *
-   * Throws ProtocolError, FrameTooLargeError or TooManyDescriptorsError (`remote`) as soon as the bytes call for it: a
-   * frame over `limits` is refused by its header, before memory is given to it.
+   * Throws ProtocolError as soon as the bytes call for it. A frame that it has measured is held against the limits before
+   * memory is given to it; one that cannot stay within them is refused here (FrameTooLargeError, `remote`) if it takes
+   * more than a header to measure.
    */
   measure(bytes: Uint8Array, start: number, end: number, origin: number): number
   /** After 0: how many bytes of the frame, from its start, it takes to look again. More than there were. */
@@ -83,8 +88,8 @@ export interface FrameReader {
   readonly payloadLength: number
   /** The count that the frame announces; 0 in formats that announce none. */
   readonly descriptors: number
-  /** From 0 to 255, handed on with the frame; the format's own meaning. */
-  readonly flags: number
+  /** From 0 to 255, handed on with the frame; the format's own meaning. Default 0. */
+  readonly flags?: number
 }
 
 /** Puts together the frames of one direction of one connection. */
@@ -97,11 +102,22 @@ export interface FrameWriter {
    * a writer that keeps state advances it there.
    * @param length of all chunks together
    */
-  check(payload: readonly Uint8Array[], length: number, descriptors: number): void
+  check?(payload: readonly Uint8Array[], length: number, descriptors: number): void
   /** Bytes that precede a payload of this length. */
   prefixLength(payloadLength: number): number
   writePrefix(into: Uint8Array, at: number, payloadLength: number, descriptors: number, flags: number): void
-  /** Bytes that follow it. */
-  suffixLength(payloadLength: number): number
-  writeSuffix(into: Uint8Array, at: number): void
+  /** Bytes that follow it. Default none. */
+  suffixLength?(payloadLength: number): number
+  writeSuffix?(into: Uint8Array, at: number): void
+}
+
+/** How frames of a codec are sent, its own rules and the defaults: one set of 253, of any length, alone with `boundary`. */
+export function sendRules({ pairing, sending }: Pick<Codec, 'pairing' | 'sending'>): SendRules {
+  return {
+    maxDescriptorsPerSend: 253,
+    maxBytesPerSend: Number.POSITIVE_INFINITY,
+    plainMayFollow: pairing !== 'boundary', // a receiver could not tell
+    severalSets: false,
+    ...sending,
+  }
 }

@@ -17,6 +17,7 @@ import { AnnouncedPairing } from './pairing/announced-pairing.js'
 import { BoundaryPairing } from './pairing/boundary-pairing.js'
 import type { Pairing } from './pairing/pairing.js'
 import { QueuePairing } from './pairing/queue-pairing.js'
+import { tooLarge, tooMany } from './refusals.js'
 
 export interface FrameDecoderOptions {
   /**
@@ -37,6 +38,8 @@ export class FrameDecoder {
   readonly discarded: number[] = []
 
   readonly #reader: FrameReader
+  readonly #maxPayload: number
+  readonly #maxDescriptors: number
   readonly #pairing: Pairing
   readonly #largeFrom: number
   readonly #cutsAtSets: boolean
@@ -70,6 +73,8 @@ export class FrameDecoder {
     checkCodec(codec)
     checkOptions(options)
     this.#reader = (options.connection ?? codec.connection(limits)).reader
+    this.#maxPayload = limits.maxPayload
+    this.#maxDescriptors = limits.maxDescriptors
     this.#largeFrom = options.largeFrom ?? defaultLargeFrom
     this.#cutsAtSets = codec.cutsAtSets === true
     this.#pairing = new pairings[codec.pairing](limits.maxDescriptors, this.discarded)
@@ -251,7 +256,7 @@ export class FrameDecoder {
             this.#need = reader.need
             break
           }
-          if (reader.descriptors > 0) bearer = this.#pairing.begin(origin + at, reader.descriptors)
+          if (reader.payloadLength > this.#maxPayload || reader.descriptors > 0) bearer = this.#begin(origin + at)
         }
         if (length > end - at) {
           this.#need = length
@@ -262,7 +267,7 @@ export class FrameDecoder {
           attention = this.#pairing.attention - origin
         }
         const start = at + reader.payloadOffset
-        table.add(start, start + reader.payloadLength, reader.flags, bearer)
+        table.add(start, start + reader.payloadLength, reader.flags ?? 0, bearer)
         at += length
         length = 0
         bearer = undefined
@@ -272,6 +277,14 @@ export class FrameDecoder {
       this.#length = length
       this.#bearer = bearer
     }
+  }
+
+  /** The frame at `position` has been measured: it is within the limits, or this throws. Returns what it bears. */
+  #begin(position: number): PairedFrame | undefined {
+    const { payloadLength, descriptors } = this.#reader
+    if (payloadLength > this.#maxPayload) throw tooLarge(payloadLength, this.#maxPayload, position)
+    if (descriptors > this.#maxDescriptors) throw tooMany(descriptors, this.#maxDescriptors, position)
+    return descriptors > 0 ? this.#pairing.begin(position, descriptors) : undefined
   }
 
   /** The frame at #at moves into memory of its own; all of the chunk is consumed. */
@@ -322,10 +335,10 @@ export class FrameDecoder {
     }
     this.#growing = undefined
     this.#need = 1
-    if (reader.descriptors > 0) this.#bearer = this.#pairing.begin(position, reader.descriptors)
+    this.#bearer = this.#begin(position)
     // Before the chunk it could not be measured: at least its last byte so far lies in the chunk.
     this.#at = this.#end - Math.max(0, growing.length - length)
-    const { payloadOffset, payloadLength, flags } = reader
+    const { payloadOffset, payloadLength, flags = 0 } = reader
     if (length <= growing.length) {
       const memory = growing.memory.subarray(0, length)
       this.#finishAlone(position, position + length, memory, payloadOffset, payloadLength, flags)

@@ -6,7 +6,7 @@
  * from where it lies. Knows no queue and no socket.
  */
 import { FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../errors.js'
-import { type Codec, type CodecConnection, checkCodec, type FrameWriter, type SendRules } from './codec.js'
+import { type Codec, type CodecConnection, checkCodec, type FrameWriter, type SendRules, sendRules } from './codec.js'
 import type { FrameLimits } from './limits.js'
 import { lengthOf, payloadLength } from './payload.js'
 
@@ -45,7 +45,7 @@ export class FrameEncoder {
   constructor(codec: Codec, limits: FrameLimits, connection?: CodecConnection) {
     checkCodec(codec)
     this.#writer = (connection ?? codec.connection(limits)).writer
-    this.#rules = codec.sending
+    this.#rules = sendRules(codec)
     this.#limits = limits
   }
 
@@ -74,17 +74,17 @@ export class FrameEncoder {
     if (payload instanceof Uint8Array) {
       const one = this.#one
       one[0] = payload
-      this.#writer.check(one, length, descriptors)
+      this.#writer.check?.(one, length, descriptors)
       one[0] = noBytes
     } else {
-      this.#writer.check(payload, length, descriptors)
+      this.#writer.check?.(payload, length, descriptors)
     }
     return length
   }
 
   /** Bytes of the whole frame. */
   wireLength(payloadLength: number): number {
-    return this.#writer.prefixLength(payloadLength) + payloadLength + this.#writer.suffixLength(payloadLength)
+    return this.#writer.prefixLength(payloadLength) + payloadLength + this.#suffixLength(payloadLength)
   }
 
   /**
@@ -98,8 +98,8 @@ export class FrameEncoder {
     if (length < byteLoopBelow) for (let i = 0; i < length; i++) slab[end + i] = payload[i]!
     else slab.set(payload, end)
     end += length
-    const suffix = writer.suffixLength(length)
-    if (suffix > 0) writer.writeSuffix(slab, end)
+    const suffix = this.#suffixLength(length)
+    if (suffix > 0) writer.writeSuffix?.(slab, end)
     return end + suffix
   }
 
@@ -111,7 +111,7 @@ export class FrameEncoder {
       length += chunk.length
       if (chunk.length < copyBelow) copied += chunk.length
     }
-    return this.#writer.prefixLength(length) + copied + this.#writer.suffixLength(length)
+    return this.#writer.prefixLength(length) + copied + this.#suffixLength(length)
   }
 
   /**
@@ -142,11 +142,15 @@ export class FrameEncoder {
       cutter.add(chunk, 0, chunk.length)
       runStart = end
     }
-    const suffix = writer.suffixLength(length)
-    if (suffix > 0) writer.writeSuffix(slab, end)
+    const suffix = this.#suffixLength(length)
+    if (suffix > 0) writer.writeSuffix?.(slab, end)
     end += suffix
     cutter.add(slab, runStart, end)
     return end
+  }
+
+  #suffixLength(payloadLength: number): number {
+    return this.#writer.suffixLength?.(payloadLength) ?? 0
   }
 
   /** More descriptors than one sendmsg takes: each further set needs a byte of the frame to start from. */

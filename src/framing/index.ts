@@ -4,7 +4,14 @@
  */
 export * from '../errors.js'
 export type { BearingFrame } from './bearing-frame.js'
-export type { Codec, CodecConnection, FrameReader, FrameWriter, SendRules } from './codec.js'
+export {
+  type Codec,
+  type CodecConnection,
+  type FrameReader,
+  type FrameWriter,
+  type SendRules,
+  sendRules,
+} from './codec.js'
 export { capnp, capnpMessage, capnpSegments } from './codecs/capnp.js'
 export { type DbusOptions, dbus } from './codecs/dbus.js'
 export { delimited, varlink } from './codecs/delimited.js'

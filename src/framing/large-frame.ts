@@ -21,7 +21,7 @@ export class LargeFrame {
     this.position = position
     this.length = length
     this.payloadLength = reader.payloadLength
-    this.flags = reader.flags
+    this.flags = reader.flags ?? 0
     this.#memoryPosition = position + reader.payloadOffset
     // Not zeroed: no byte is shown before it was received.
     this.memory = new Uint8Array(Buffer.allocUnsafeSlow(length - reader.payloadOffset).buffer)

@@ -9,6 +9,7 @@ import {
   FrameEncoder,
   type FrameLimits,
   type OutgoingPiece,
+  sendRules,
 } from '../framing/index.js'
 import { MessageEncoder } from '../framing/message-encoder.js'
 import type { MessageQueue, SendQueue, UnixSocket } from '../transport/index.js'
@@ -48,8 +49,9 @@ export class StreamOutlet implements Outlet {
   constructor(socket: UnixSocket, codec: Codec, limits: FrameLimits, connection: CodecConnection) {
     this.#queue = socket.queue
     this.#encoder = new FrameEncoder(codec, limits, connection)
-    this.maxDescriptorsPerSend = codec.sending.maxDescriptorsPerSend
-    this.#queue.limitSends(codec.sending.maxBytesPerSend)
+    const { maxDescriptorsPerSend, maxBytesPerSend } = sendRules(codec)
+    this.maxDescriptorsPerSend = maxDescriptorsPerSend
+    this.#queue.limitSends(maxBytesPerSend)
   }
 
   check(payload: Uint8Array | readonly Uint8Array[], descriptors: number): number {

@@ -9,10 +9,15 @@ import { describe, expect, it } from 'vitest'
 import { tagged } from '../../examples/own-codec/tagged.js'
 
 const root = new URL('../../', import.meta.url)
+const example = readFileSync(new URL('examples/own-codec/tagged.ts', root), 'utf8')
 const page = readFileSync(new URL('docs/codecs.md', root), 'utf8')
 
 it('shows the example as it is', () => {
-  expect(page).toContain(`\`\`\`ts\n${readFileSync(new URL('examples/own-codec/tagged.ts', root), 'utf8')}\`\`\``)
+  expect(page).toContain(`\`\`\`ts\n${example}\`\`\``)
+})
+
+it('shows no more than 40 lines of it', () => {
+  expect(example.trimEnd().split('\n').length).toBeLessThan(41)
 })
 
 describe('the example', () => {
@@ -35,7 +40,7 @@ describe("the page's table", () => {
 
   it.each(codecs)('has the rules of $name', (codec) => {
     const { maxPayload, maxDescriptors } = framing.frameLimits({}, codec)
-    const { maxDescriptorsPerSend, maxBytesPerSend, plainMayFollow, severalSets } = codec.sending
+    const { maxDescriptorsPerSend, maxBytesPerSend, plainMayFollow, severalSets } = framing.sendRules(codec)
     const row = rows.find((line) => new RegExp(`^\\| \\[?\`${codec.name.replace(/-p/, 'P')}\\(`).test(line)) ?? ''
     const cells = row.split('|').map((cell) => cell.trim())
     expect(cells.slice(3, -1)).toEqual([

@@ -7,9 +7,7 @@
 import { ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, FrameReader } from '../codec.js'
 import { isBytes } from '../payload.js'
-import { boundarySending } from './boundary-sending.js'
 import { leadingBytes, uint32 } from './bytes.js'
-import { tooLarge } from './refusals.js'
 import { wholeFrames } from './whole-frames.js'
 
 /** A payload is the whole message, its table included. Default limit: 8 Mi words, as in the C++ implementation. */
@@ -56,25 +54,18 @@ const wordsByDefault = 8 * 1024 * 1024
 const theCodec: Codec = {
   name: 'capnp',
   pairing: 'boundary',
-  sending: boundarySending,
   defaults: { maxPayload: wordsByDefault * bytesInWord + tableLength(mostReceived) },
-  connection: ({ maxPayload }) => ({
-    reader: new CapnpReader(maxPayload),
+  connection: () => ({
+    reader: new CapnpReader(),
     writer: wholeFrames((payload, length) => void checkedTable(payload, length, mostSent)),
   }),
 }
 
 class CapnpReader implements FrameReader {
-  readonly #maxPayload: number
   need = bytesInWord
   readonly payloadOffset = 0
   payloadLength = 0
   readonly descriptors = 0
-  readonly flags = 0
-
-  constructor(maxPayload: number) {
-    this.#maxPayload = maxPayload
-  }
 
   measure(bytes: Uint8Array, start: number, end: number, origin: number): number {
     this.need = bytesInWord
@@ -88,7 +79,6 @@ class CapnpReader implements FrameReader {
     let words = 0
     for (let i = 0; i < segments; i++) words += uint32(bytes, start + 4 + 4 * i)
     this.payloadLength = this.need + words * bytesInWord
-    if (this.payloadLength > this.#maxPayload) throw tooLarge(this.payloadLength, this.#maxPayload, origin + start)
     return this.payloadLength
   }
 }

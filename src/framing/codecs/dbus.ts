@@ -7,10 +7,10 @@ import { checkOptions, shown } from '../../arguments.js'
 import { FrameTooLargeError, ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, CodecConnection, FrameReader, FrameWriter } from '../codec.js'
 import type { FrameLimits } from '../limits.js'
+import { tooLarge } from '../refusals.js'
 import { leadingBytes } from './bytes.js'
 import { DbusAuth, type DbusSide, mostLineBytes } from './dbus-auth.js'
 import { DbusMessageHeader, fixedLength, mostBytes } from './dbus-message.js'
-import { tooLarge, tooMany } from './refusals.js'
 
 export interface DbusOptions {
   /** Whether the connection begins with the text phase, and as which side of it. Default `client`. */
@@ -37,12 +37,7 @@ export function dbus(options: DbusOptions = {}): Codec {
   return {
     name: 'dbus',
     pairing: 'announced',
-    sending: {
-      maxDescriptorsPerSend: maxDescriptors,
-      maxBytesPerSend: Number.POSITIVE_INFINITY,
-      plainMayFollow: true,
-      severalSets: false, // libdbus disconnects
-    },
+    sending: { maxDescriptorsPerSend: maxDescriptors },
     defaults: { maxPayload: mostBytes, maxDescriptors },
     connection: (limits) => connect(auth, { ...limits, maxPayload: Math.min(limits.maxPayload, mostBytes) }),
   }
@@ -69,7 +64,6 @@ class DbusReader implements FrameReader {
   readonly payloadOffset = 0
   payloadLength = 0
   descriptors = 0
-  readonly flags = 0
 
   constructor(auth: DbusAuth, side: DbusSide, limits: FrameLimits) {
     this.#auth = auth
@@ -107,12 +101,11 @@ class DbusReader implements FrameReader {
     this.need = fixedLength
     if (end - start < this.need) return 0
     this.#refuse(header.readFixed(bytes, start), origin + start)
-    const { maxPayload, maxDescriptors } = this.#limits
+    const { maxPayload } = this.#limits
     if (header.length > maxPayload) throw tooLarge(header.length, maxPayload, origin + start)
     this.need = header.headerLength
     if (end - start < this.need) return 0
     this.#refuse(header.readFields(bytes, start), origin + start)
-    if (header.descriptors > maxDescriptors) throw tooMany(header.descriptors, maxDescriptors, origin + start)
     this.descriptors = header.descriptors
     this.payloadLength = header.length
     return header.length
@@ -152,12 +145,6 @@ class DbusWriter implements FrameWriter {
     if (this.#line !== undefined) this.#auth.pass(this.#side, this.#line)
     this.#line = undefined
   }
-
-  suffixLength(): number {
-    return 0
-  }
-
-  writeSuffix(): void {}
 
   #checkLine(payload: readonly Uint8Array[], length: number, descriptors: number): void {
     if (length > mostLineBytes) throw lineTooLong(mostLineBytes, 'local')

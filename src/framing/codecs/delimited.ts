@@ -4,8 +4,7 @@
 import { shown } from '../../arguments.js'
 import { ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, FrameReader, FrameWriter } from '../codec.js'
-import { boundarySending } from './boundary-sending.js'
-import { endless } from './refusals.js'
+import { endless } from '../refusals.js'
 
 /** Frames that end with `byte`, which is not part of the payload. */
 export function delimited(byte: number): Codec {
@@ -27,7 +26,6 @@ function byDelimiter(name: string, byte: number, leastPayload: number): Codec {
   return {
     name,
     pairing: 'boundary',
-    sending: boundarySending,
     connection: ({ maxPayload }) => ({
       reader: new DelimiterReader(byte, leastPayload, maxPayload),
       writer: delimiterWriter(byte, leastPayload),
@@ -45,7 +43,6 @@ class DelimiterReader implements FrameReader {
   readonly payloadOffset = 0
   payloadLength = 0
   readonly descriptors = 0
-  readonly flags = 0
 
   constructor(byte: number, leastPayload: number, maxPayload: number) {
     this.#byte = byte

@@ -4,9 +4,7 @@
 import { checkBoolean, checkOptions, shown } from '../../arguments.js'
 import { FrameTooLargeError, ProtocolError, UsageError } from '../../errors.js'
 import type { Codec, FrameReader, FrameWriter } from '../codec.js'
-import { boundarySending } from './boundary-sending.js'
 import { leadingBytes } from './bytes.js'
-import { tooLarge } from './refusals.js'
 import { wholeFrames } from './whole-frames.js'
 
 export interface LengthPrefixedOptions {
@@ -29,9 +27,8 @@ export function lengthPrefixed(options: LengthPrefixedOptions = {}): Codec {
   return {
     name: 'length-prefixed',
     pairing: 'boundary',
-    sending: boundarySending,
-    connection: ({ maxPayload }) => ({
-      reader: new LengthReader(format, maxPayload),
+    connection: () => ({
+      reader: new LengthReader(format),
       writer: format.wholeFrames ? wholeFrameWriter(format) : prefixWriter(format),
     }),
   }
@@ -96,16 +93,13 @@ class Format {
 
 class LengthReader implements FrameReader {
   readonly #format: Format
-  readonly #maxPayload: number
   readonly need: number
   readonly payloadOffset: number
   payloadLength = 0
   readonly descriptors = 0
-  readonly flags = 0
 
-  constructor(format: Format, maxPayload: number) {
+  constructor(format: Format) {
     this.#format = format
-    this.#maxPayload = maxPayload
     this.need = format.header
     this.payloadOffset = format.wholeFrames ? 0 : format.header
   }
@@ -122,7 +116,6 @@ class LengthReader implements FrameReader {
       )
     }
     this.payloadLength = onWire - this.payloadOffset
-    if (this.payloadLength > this.#maxPayload) throw tooLarge(this.payloadLength, this.#maxPayload, origin + start)
     return onWire
   }
 }
@@ -139,8 +132,6 @@ function prefixWriter(format: Format): FrameWriter {
     },
     prefixLength: () => format.header,
     writePrefix: (into, at, payloadLength) => format.write(into, at, format.lengthOf(payloadLength)),
-    suffixLength: () => 0,
-    writeSuffix() {},
   }
 }
 

@@ -6,10 +6,10 @@
  * Flag bit 0: the payload lies in a sealed memfd, the last of the descriptors, and the bytes here are its u64 length.
  */
 import { ProtocolError } from '../../errors.js'
-import type { Codec, FrameReader, FrameWriter, SendRules } from '../codec.js'
+import type { Codec, FrameReader, FrameWriter } from '../codec.js'
 import type { FrameLimits } from '../limits.js'
+import { tooLarge } from '../refusals.js'
 import { uint32 } from './bytes.js'
-import { tooLarge, tooMany } from './refusals.js'
 
 /** The payload lies in a sealed memfd; see `memfdLength`. */
 export const memfdFlag = 1
@@ -38,71 +38,52 @@ const headerLength = 8
 const magic = 0xf1
 const memfdPayload = 8
 
-const sending: SendRules = {
-  maxDescriptorsPerSend: 253,
-  maxBytesPerSend: Number.POSITIVE_INFINITY,
-  plainMayFollow: true,
-  severalSets: true,
-}
-
 const theCodec: Codec = {
   name: 'pillion',
   pairing: 'announced',
-  sending,
-  connection: (limits) => ({ reader: new PillionReader(limits), writer: theWriter }),
+  sending: { severalSets: true },
+  connection: () => ({ reader: new PillionReader(), writer: theWriter }),
 }
 
 class PillionReader implements FrameReader {
-  readonly #maxPayload: number
-  readonly #maxDescriptors: number
   readonly need = headerLength
   readonly payloadOffset = headerLength
   payloadLength = 0
   descriptors = 0
   flags = 0
 
-  constructor(limits: FrameLimits) {
-    this.#maxPayload = limits.maxPayload
-    this.#maxDescriptors = limits.maxDescriptors
-  }
-
   measure(bytes: Uint8Array, start: number, end: number, origin: number): number {
     if (end - start < headerLength) return 0
     const length = uint32(bytes, start)
     const descriptors = bytes[start + 4]! | (bytes[start + 5]! << 8)
     const flags = bytes[start + 6]!
-    if (bytes[start + 7] !== magic || flags !== 0 || length > this.#maxPayload || descriptors > this.#maxDescriptors) {
-      this.#inspect(bytes[start + 7]!, flags, length, descriptors, origin + start)
+    if (bytes[start + 7] !== magic || flags !== 0) {
+      inspect(bytes[start + 7]!, flags, length, descriptors, origin + start)
     }
     this.payloadLength = length
     this.descriptors = descriptors
     this.flags = flags
     return headerLength + length
   }
+}
 
-  /** A header that is out of the ordinary: throws, unless it is that of a memfd. */
-  #inspect(mark: number, flags: number, length: number, descriptors: number, position: number): void {
-    if (mark !== magic) {
-      throw new ProtocolError(`byte 7 of a frame's header is ${hex(mark)}, expected ${hex(magic)}`, position)
-    }
-    if ((flags & ~memfdFlag) !== 0) {
-      throw new ProtocolError(`a frame has the flags ${hex(flags)}, expected 0x00 or ${hex(memfdFlag)}`, position)
-    }
-    if (flags === memfdFlag && length !== memfdPayload) {
-      throw new ProtocolError(`a memfd's frame has ${length} bytes of payload, expected ${memfdPayload}`, position)
-    }
-    if (flags === memfdFlag && descriptors === 0) {
-      throw new ProtocolError("a memfd's frame has 0 descriptors, expected 1 or more", position)
-    }
-    if (length > this.#maxPayload && flags === 0) throw tooLarge(length, this.#maxPayload, position)
-    if (descriptors > this.#maxDescriptors) {
-      throw tooMany(descriptors, this.#maxDescriptors, position)
-    }
+/** A header that is out of the ordinary: throws, unless it is that of a memfd. */
+function inspect(mark: number, flags: number, length: number, descriptors: number, position: number): void {
+  if (mark !== magic) {
+    throw new ProtocolError(`byte 7 of a frame's header is ${hex(mark)}, expected ${hex(magic)}`, position)
+  }
+  if ((flags & ~memfdFlag) !== 0) {
+    throw new ProtocolError(`a frame has the flags ${hex(flags)}, expected 0x00 or ${hex(memfdFlag)}`, position)
+  }
+  if (flags === memfdFlag && length !== memfdPayload) {
+    throw new ProtocolError(`a memfd's frame has ${length} bytes of payload, expected ${memfdPayload}`, position)
+  }
+  if (flags === memfdFlag && descriptors === 0) {
+    throw new ProtocolError("a memfd's frame has 0 descriptors, expected 1 or more", position)
   }
 }
 
 const theWriter: FrameWriter = {
-  check() {},
   prefixLength: () => headerLength,
   writePrefix(into, at, payloadLength, descriptors, flags) {
     into[at] = payloadLength
@@ -114,8 +95,6 @@ const theWriter: FrameWriter = {
     into[at + 6] = flags
     into[at + 7] = magic
   },
-  suffixLength: () => 0,
-  writeSuffix() {},
 }
 
 function hex(byte: number): string {

@@ -6,7 +6,6 @@
  */
 import { UsageError } from '../../errors.js'
 import type { Codec, FrameReader } from '../codec.js'
-import { boundarySending } from './boundary-sending.js'
 import { wholeFrames } from './whole-frames.js'
 
 /** Frames of any bytes, cut behind each set and at `maxPayload`. An empty payload sends nothing. */
@@ -17,7 +16,6 @@ export function raw(): Codec {
 const theCodec: Codec = {
   name: 'raw',
   pairing: 'boundary',
-  sending: boundarySending,
   cutsAtSets: true,
   connection({ maxPayload }) {
     if (maxPayload === 0) throw new UsageError('maxPayload is 0, and raw frames have a byte at least')
@@ -31,7 +29,6 @@ class RawReader implements FrameReader {
   readonly payloadOffset = 0
   payloadLength = 0
   readonly descriptors = 0
-  readonly flags = 0
 
   constructor(maxPayload: number) {
     this.#maxPayload = maxPayload

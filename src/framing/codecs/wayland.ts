@@ -5,9 +5,9 @@
  */
 import { checkFunction, shown } from '../../arguments.js'
 import { ProtocolError, UsageError } from '../../errors.js'
-import type { Codec, FrameReader, SendRules } from '../codec.js'
+import type { Codec, FrameReader } from '../codec.js'
+import { tooLarge } from '../refusals.js'
 import { leadingBytes, uint32, uint32Big } from './bytes.js'
-import { tooLarge, tooMany } from './refusals.js'
 import { wholeFrames } from './whole-frames.js'
 
 /**
@@ -31,18 +31,16 @@ export function wayland(count: WaylandCount): Codec {
     sending,
     defaults: { maxPayload: sending.maxBytesPerSend, maxDescriptors: sending.maxDescriptorsPerSend },
     connection: (limits) => ({
-      reader: new WaylandReader(count, limits.maxPayload, limits.maxDescriptors),
+      reader: new WaylandReader(count, limits.maxPayload),
       writer: wholeFrames(checkMessage),
     }),
   }
 }
 
 /** libwayland's buffers (docs/kernel.md, how the peers send and read): it ends the connection over more. */
-const sending: SendRules = {
+const sending = {
   maxDescriptorsPerSend: 28,
   maxBytesPerSend: 4096,
-  plainMayFollow: true,
-  severalSets: false,
 }
 
 const headerLength = 8
@@ -51,17 +49,14 @@ const word = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? uint32 : uint32
 class WaylandReader implements FrameReader {
   readonly #count: WaylandCount
   readonly #maxPayload: number
-  readonly #maxDescriptors: number
   need = headerLength
   readonly payloadOffset = 0
   payloadLength = 0
   descriptors = 0
-  readonly flags = 0
 
-  constructor(count: WaylandCount, maxPayload: number, maxDescriptors: number) {
+  constructor(count: WaylandCount, maxPayload: number) {
     this.#count = count
     this.#maxPayload = maxPayload
-    this.#maxDescriptors = maxDescriptors
   }
 
   measure(bytes: Uint8Array, start: number, end: number, origin: number): number {
@@ -79,7 +74,6 @@ class WaylandReader implements FrameReader {
     if (!Number.isInteger(descriptors) || descriptors < 0) {
       throw new UsageError(`the count of a wayland message is a whole number, not ${shown(descriptors)}`)
     }
-    if (descriptors > this.#maxDescriptors) throw tooMany(descriptors, this.#maxDescriptors, position)
     this.payloadLength = size
     this.descriptors = descriptors
     return size

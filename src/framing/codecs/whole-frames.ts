@@ -4,6 +4,6 @@
  */
 import type { FrameWriter } from '../codec.js'
 
-export function wholeFrames(check: FrameWriter['check']): FrameWriter {
-  return { check, prefixLength: () => 0, writePrefix() {}, suffixLength: () => 0, writeSuffix() {} }
+export function wholeFrames(check: NonNullable<FrameWriter['check']>): FrameWriter {
+  return { check, prefixLength: () => 0, writePrefix() {} }
 }

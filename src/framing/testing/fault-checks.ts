@@ -154,10 +154,15 @@ function limits(subject: Subject): void {
 
 function overLimit(subject: Subject, i: number, less: Partial<FrameLimits>, isRight: (error: Error) => boolean): void {
   const limit = { ...subject.limits, ...less }
-  for (const [name, way] of Object.entries(ways)) {
-    const sends = subject.sends
-    const outcome = subject.read(sends, way, { limits: limit })
-    subject.expectFirst(i, (e) => isRight(e) && originOf(e) === 'remote', outcome, sends, `over the limit, ${name}`)
+  // Too long a frame is refused before all of it has come: it may never end.
+  const ends = less.maxPayload === undefined ? [subject.total] : [subject.total, subject.ends[i]! - 1]
+  for (const end of ends) {
+    for (const [name, way] of Object.entries(ways)) {
+      const sends = upTo(subject.sends, end)
+      const outcome = subject.read(sends, way, { limits: limit })
+      const isRemote = (e: Error) => isRight(e) && originOf(e) === 'remote'
+      subject.expectFirst(i, isRemote, outcome, sends, `over the limit, ${end} bytes read ${name}`)
+    }
   }
   const encoder = new FrameEncoder(subject.codec, limit)
   for (const [k, { payload, fds }] of subject.frames.slice(0, i + 1).entries()) {

@@ -40,7 +40,7 @@ class WatchedReader implements FrameReader {
   }
 
   get flags(): number {
-    return this.#reader.flags
+    return this.#reader.flags ?? 0
   }
 
   measure(bytes: Uint8Array, start: number, end: number, origin: number): number {
@@ -59,7 +59,7 @@ class WatchedReader implements FrameReader {
   }
 
   #requireFields(length: number): void {
-    const { payloadOffset, payloadLength, descriptors, flags } = this.#reader
+    const { payloadOffset, payloadLength, descriptors, flags = 0 } = this.#reader
     const shown = `[${payloadOffset}, ${payloadOffset} + ${payloadLength})`
     demand(isCount(payloadOffset) && isCount(payloadLength), `the payload is ${shown}`)
     demand(payloadOffset + payloadLength <= length, `the payload is ${shown} of a frame of ${length} bytes`)

@@ -2,7 +2,7 @@
  * The errors that all codecs have in common, in the same words. They are the peer's fault; what is refused to send is
  * each codec's own to say.
  */
-import { FrameTooLargeError, TooManyDescriptorsError } from '../../errors.js'
+import { FrameTooLargeError, TooManyDescriptorsError } from '../errors.js'
 
 /** The peer announces a longer payload than it may, or has sent it already. */
 export function tooLarge(length: number, limit: number, position: number): FrameTooLargeError {
