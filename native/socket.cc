@@ -82,11 +82,12 @@ Napi::Value Socket::ShutDown(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), error);
 }
 
-// configure(headroom, busyPoll in µs, acceptDescriptors)
+// configure(headroom, busyPoll in µs, acceptDescriptors, tellsReceives)
 Napi::Value Socket::Configure(const Napi::CallbackInfo& info) {
   headroom_ = info[0].As<Napi::Number>().Uint32Value();
   busy_poll_ns_ = uint64_t{info[1].As<Napi::Number>().Uint32Value()} * 1000;
   accepts_descriptors_ = info[2].As<Napi::Boolean>().Value();
+  tells_receives_ = info[3].As<Napi::Boolean>().Value();
   return info.Env().Undefined();
 }
 
@@ -217,7 +218,7 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
     const size_t to_lent = std::min(bytes, lent_length - lent_filled_);
     lent_filled_ += to_lent;
     end += bytes - to_lent;
-    if (count > 0 || truncated) {
+    if (count > 0 || truncated || tells_receives_) {
       row[0] = AsInt((lent_filled_ - lent_before) + (end - first_new));
       row[1] = truncated ? 1 : 0;
       row[2] = AsInt(count);
@@ -225,7 +226,8 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
       environment_->headroom().Took(count);
       row += kRowInts + count;
       ++sets;
-    } else if (bytes < room && readiness_->TellsOfTheRest()) {
+    }
+    if (count == 0 && !truncated && bytes < room && readiness_->TellsOfTheRest()) {
       // With an edge this would strand what lies behind the next boundary (fact 5).
       filled.drained = true;
       break;

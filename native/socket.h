@@ -68,6 +68,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   uint64_t busy_poll_ns_ = 0;
   int watched_ = 0;
   bool accepts_descriptors_ = true;
+  bool tells_receives_ = false;  // a row for each recvmsg, not only for those that return a set
   bool keeps_messages_ = false;  // the kernel keeps boundaries: each recvmsg is a message
   bool reset_ = false;           // ECONNRESET was said, and messages may still come
 };

@@ -25,8 +25,11 @@ export interface Codec {
   readonly sending?: Partial<SendRules>
   /** The limits of a stream that was not told any. What the format itself forbids, the reader and writer refuse. */
   readonly defaults?: Partial<FrameLimits>
-  /** With `boundary`: a frame ends behind each set, since `measure` is shown nothing past it. For formats without frames. */
-  readonly cutsAtSets?: boolean
+  /**
+   * With `boundary`, for formats without frames: a frame ends where a recvmsg did, since `measure` is shown nothing past
+   * its end, and must not answer 0. The decoder is to be given a set for each recvmsg, empty ones too.
+   */
+  readonly cutsAtReceives?: boolean
   /**
    * Called once for each connection: what it returns may keep state, which the two directions may share. The limits are
    * the decoder's and encoder's to enforce; a reader needs them where a frame would break one before it can be measured.

@@ -42,7 +42,9 @@ export class FrameDecoder {
   readonly #maxDescriptors: number
   readonly #pairing: Pairing
   readonly #largeFrom: number
-  readonly #cutsAtSets: boolean
+  readonly #cutsAtReceives: boolean
+  /** Where recvmsg calls have ended that no frame has come up to yet. */
+  #cuts: number[] = []
 
   // The chunk at hand: the frame at #at is the next one. Byte i is at stream position #origin + i.
   #bytes: Uint8Array = nothing
@@ -76,7 +78,7 @@ export class FrameDecoder {
     this.#maxPayload = limits.maxPayload
     this.#maxDescriptors = limits.maxDescriptors
     this.#largeFrom = options.largeFrom ?? defaultLargeFrom
-    this.#cutsAtSets = codec.cutsAtSets === true
+    this.#cutsAtReceives = codec.cutsAtReceives === true
     this.#pairing = new pairings[codec.pairing](limits.maxDescriptors, this.discarded)
   }
 
@@ -107,6 +109,7 @@ export class FrameDecoder {
     }
     this.#scanned = false
     if (sets.length > 0) this.#pairing.push(sets)
+    if (this.#cutsAtReceives) this.#cuts.push(...sets.map((set) => set.end))
     if (this.#large !== undefined) {
       this.#large.advance(lent)
       this.#at += this.#large.fill(bytes, start, end)
@@ -227,15 +230,9 @@ export class FrameDecoder {
   }
 
   #measureChunk(table: FrameTable): void {
-    if (!this.#cutsAtSets) {
-      this.#measureAll(table, this.#end)
-      return
-    }
-    let end: number
-    do {
-      end = Math.min(this.#end, this.#pairing.attention - this.#origin)
-      this.#measureAll(table, end)
-    } while (this.#at === end && end < this.#end)
+    for (const cut of this.#cuts) this.#measureAll(table, Math.min(this.#end, cut - this.#origin))
+    this.#cuts = []
+    this.#measureAll(table, this.#end)
   }
 
   /** The hot path: no allocation for a frame without descriptors, nothing called but the reader and the table. */

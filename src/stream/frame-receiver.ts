@@ -70,6 +70,7 @@ export class FrameReceiver {
       wire === undefined
         ? new MessageDecoder(limits)
         : new FrameDecoder(wire.codec, limits, { connection: wire.connection })
+    if (wire?.codec.cutsAtReceives === true) socket.tellReceives()
   }
 
   get stats(): { frames: number; descriptors: number; lost: number; pauses: number } {

@@ -42,8 +42,9 @@ export interface NativeSocket {
   send(messages: number, chunks: readonly Uint8Array[]): number
   shutDown(): number
   /** @param headroom free places in the descriptor table without which nothing is received, 0: not asked
-   *  @param busyPoll µs to spin for more after a wake-up's work */
-  configure(headroom: number, busyPoll: number, acceptDescriptors: boolean): void
+   *  @param busyPoll µs to spin for more after a wake-up's work
+   *  @param tellsReceives a row for each recvmsg, also where it returned no descriptors */
+  configure(headroom: number, busyPoll: number, acceptDescriptors: boolean, tellsReceives: boolean): void
   setRef(ref: boolean): void
   close(): void
 }

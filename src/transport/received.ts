@@ -25,7 +25,10 @@ export interface Received {
   readonly end: number
   /** Stream position of `bytes[start]`. */
   readonly position: number
-  /** In the order of their arrival. Where the kernel keeps boundaries, one for each message, if only an empty one. */
+  /**
+   * In the order of their arrival. Where the kernel keeps boundaries, one for each message, if only an empty one; after
+   * `tellReceives` one for each recvmsg.
+   */
   readonly sets: readonly DescriptorSet[]
   /** Leaves the slab up to `end` as it is for good: views into it stay what they are. */
   keep(): void

@@ -29,6 +29,7 @@ export class Receiving {
   readonly #wait = new Backoff()
   #reading = false
   #atRisk = false
+  #tellsReceives = false
   #position = 0
   #carried = 0
   #sets = 0
@@ -74,6 +75,12 @@ export class Receiving {
   /** The next bytes go into `memory`; not of messages. */
   lend(memory: Uint8Array | undefined): void {
     if (!this.#socket.closed && !this.#settings.keepsMessages) this.#socket.native.lend(memory)
+  }
+
+  /** From now on each recvmsg is told of by a set, if only an empty one. */
+  tellReceives(): void {
+    this.#tellsReceives = true
+    this.#takeRisk(this.#atRisk)
   }
 
   setRef(ref: boolean): void {
@@ -193,7 +200,7 @@ export class Receiving {
       sets.push({ end: known + (rows[at] as number), truncated: rows[at + 1] === 1, fds })
       at = behind
     }
-    this.#sets += count
+    this.#sets += this.#tellsReceives ? sets.filter(bearsAny).length : count
     return sets
   }
 
@@ -231,7 +238,7 @@ export class Receiving {
   #takeRisk(atRisk: boolean): void {
     this.#atRisk = atRisk
     const { headroom, busyPoll, acceptDescriptors } = this.#settings
-    this.#socket.native.configure(atRisk ? 0 : headroom, busyPoll, acceptDescriptors)
+    this.#socket.native.configure(atRisk ? 0 : headroom, busyPoll, acceptDescriptors, this.#tellsReceives)
   }
 
   #fail(error: PillionError): void {
@@ -246,6 +253,10 @@ export class Receiving {
 
 function closeSets(sets: readonly DescriptorSet[]): void {
   for (const { fds } of sets) closeDescriptors(fds)
+}
+
+function bearsAny({ fds, truncated }: DescriptorSet): boolean {
+  return fds.length > 0 || truncated
 }
 
 class ReceivedChunk implements Received {

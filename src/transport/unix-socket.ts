@@ -135,6 +135,11 @@ export class UnixSocket {
     this.#receiving.lend(memory)
   }
 
+  /** From now on each recvmsg is told of by a set, if only an empty one. Where boundaries are kept, each is. */
+  tellReceives(): void {
+    this.#receiving.tellReceives()
+  }
+
   /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
   requestFlush(): void {
     this.#sending.requestFlush()

@@ -1,7 +1,7 @@
 /** What the kernel's readiness tells and does not tell: nothing that was sent may be waited for in vain. */
 import { describe, expect, it } from 'vitest'
 import { SystemError } from '../../src/errors.js'
-import { pairUnix } from '../../src/transport/index.js'
+import { closeDescriptors, pairUnix, type Received } from '../../src/transport/index.js'
 import { binding } from '../../src/transport/native.js'
 import {
   openEdgeSet,
@@ -84,6 +84,48 @@ describe.each(readinesses)('by %s readiness', (readiness) => {
     mine.socket.resume()
     await until(() => mine.seen.sets === total, 'all sets')
     expect(mine.seen.text).toBe('x'.repeat(total))
+  })
+
+  it('each recvmsg is told of, if that is asked for, and not counted as a set', async () => {
+    const told: (readonly [end: number, descriptors: number])[] = []
+    const onReceived = ({ start, end, sets }: Received): number => {
+      for (const { end: at, fds } of sets) told.push([at, fds.length])
+      for (const { fds } of sets) closeDescriptors(fds)
+      return end - start
+    }
+    const [mine, theirs] = watchedPair({ readiness }, { onReceived })
+    using memfd = { fd: binding.memfd('set', 0, 0), [Symbol.dispose]: () => binding.closeFd(memfd.fd) }
+    mine.socket.tellReceives()
+    sendPlain(theirs.socket, 'plain')
+    sendBearing(theirs.socket, 'bearing', [memfd.fd])
+    sendPlain(theirs.socket, 'behind')
+    mine.socket.resume()
+    await until(() => told.length === 2, 'two')
+    sendPlain(theirs.socket, 'later')
+    await until(() => told.length === 3, 'the third')
+
+    expect(told).toEqual([
+      [12, 1], // from the set's send the kernel goes back as far as it can, and no further
+      [18, 0],
+      [23, 0],
+    ])
+    expect(mine.socket.stats.setsReceived).toBe(1)
+  })
+
+  it('more receives than one call can tell of all are, in order', async () => {
+    const ends: number[] = []
+    const onReceived = ({ start, end, sets }: Received): number => {
+      ends.push(...sets.map((set) => set.end))
+      return end - start
+    }
+    const [mine, theirs] = watchedPair({ readiness, descriptorHeadroom: 0 }, { onReceived })
+    mine.socket.tellReceives()
+    mine.socket.resume()
+    for (let sent = 1; sent <= 3000; sent++) {
+      sendPlain(theirs.socket, 'x')
+      if (sent % 200 === 0) await until(() => ends.at(-1) === sent, `${sent} bytes`)
+    }
+    expect(ends).toEqual([...new Set(ends)].sort((a, b) => a - b))
   })
 
   it('a socket that cannot be watched says so, and can be resumed once it can', async () => {

@@ -27,7 +27,7 @@ function pair() {
     const onReadable = () => on.readable()
     const onWritable = () => on.writable()
     const socket = new binding.Socket(fd, edge, onReadable, onWritable, false)
-    socket.configure(253, 0, true)
+    socket.configure(253, 0, true, false)
     kept.push(onReadable, onWritable, socket)
     return { socket, on }
   })

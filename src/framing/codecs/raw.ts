@@ -1,14 +1,14 @@
 /**
- * No frames at all: what has arrived, as it arrived, for whoever frames elsewhere.
+ * No frames at all: what each recvmsg returned, for whoever frames elsewhere.
  *
- * A Unix stream keeps no boundary but those of its sets: a recvmsg that returns one ends where it ends, and so does the
- * frame, with that set. Other frames end wherever a wake-up's bytes do, and mean nothing by it.
+ * A Unix stream keeps no boundary but those of its sets: a recvmsg that returns one ends where it ends. Where the others
+ * end depends on when they were made, and means nothing.
  */
 import { UsageError } from '../../errors.js'
 import type { Codec, FrameReader } from '../codec.js'
 import { wholeFrames } from './whole-frames.js'
 
-/** Frames of any bytes, cut behind each set and at `maxPayload`. An empty payload sends nothing. */
+/** Each recvmsg a frame, with its descriptors; cut at `maxPayload`. An empty payload sends nothing. */
 export function raw(): Codec {
   return theCodec
 }
@@ -16,7 +16,7 @@ export function raw(): Codec {
 const theCodec: Codec = {
   name: 'raw',
   pairing: 'boundary',
-  cutsAtSets: true,
+  cutsAtReceives: true,
   connection({ maxPayload }) {
     if (maxPayload === 0) throw new UsageError('maxPayload is 0, and raw frames have a byte at least')
     return { reader: new RawReader(maxPayload), writer: wholeFrames(() => {}) }

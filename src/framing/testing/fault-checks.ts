@@ -40,7 +40,7 @@ function endsAnywhere(subject: Subject): void {
     const sends = upTo(all, at)
     const whole = subject.ends.filter((end) => end <= at).length
     const start = whole === 0 ? 0 : subject.ends[whole - 1]!
-    const clean = start === at || subject.codec.cutsAtSets === true
+    const clean = start === at || subject.codec.cutsAtReceives === true
     for (const [name, way] of Object.entries(ways)) {
       for (const largeFrom of [8, 32 * 1024]) {
         const ending = clean
@@ -71,7 +71,7 @@ function losesAnySet(subject: Subject): void {
 }
 
 function expectLoss(subject: Subject, i: number, kept: number, outcome: Outcome, way: string): void {
-  const { pairing, cutsAtSets } = subject.codec
+  const { pairing, cutsAtReceives } = subject.codec
   const behind = subject.bearing.find((k) => k > i)
   const ends = pairing === 'queue' && behind !== undefined
   expectEnding(ends ? (error) => error instanceof DescriptorLostError : 'a clean end', outcome, way)
@@ -89,7 +89,7 @@ function expectLoss(subject: Subject, i: number, kept: number, outcome: Outcome,
     expect(bearing[k]!.lost === lost, `${way}: frame ${frame} has lost ${bearing[k]!.lost}, expected ${lost}`)
   }
   const count = ends ? behind : subject.frames.length
-  expect(cutsAtSets === true || outcome.frames.length === count, `${way}: ${outcome.frames.length} frames came out`)
+  expect(cutsAtReceives === true || outcome.frames.length === count, `${way}: ${outcome.frames.length} frames came out`)
 }
 
 /** One too many, one too few; without counts, only what is over the limit can be told. */
@@ -126,7 +126,7 @@ function largerThan(subject: Subject, i: number, count: number): boolean {
 
 /** Throws if a frame ahead of `count` came out wrong, or a frame from there on with descriptors. */
 function expectFront(subject: Subject, count: number, outcome: Outcome, sends: readonly Send[], way: string): void {
-  if (subject.codec.cutsAtSets !== true && subject.codec.pairing !== 'queue') {
+  if (subject.codec.cutsAtReceives !== true && subject.codec.pairing !== 'queue') {
     for (const [i, { fds }] of outcome.frames.entries()) {
       const expected = i < count ? subject.frames[i]!.fds.join() : ''
       const inPart = i === count && fds.every((fd) => subject.frames[i]!.fds.includes(fd))
@@ -141,7 +141,7 @@ function limits(subject: Subject): void {
   const counts = subject.frames.map(({ fds }) => fds.length)
   const longest = Math.max(...lengths)
   const most = Math.max(...counts)
-  if (longest > 0 && subject.codec.cutsAtSets !== true) {
+  if (longest > 0 && subject.codec.cutsAtReceives !== true) {
     const i = lengths.indexOf(longest)
     overLimit(subject, i, { maxPayload: longest - 1 }, (error) => error instanceof FrameTooLargeError)
   }

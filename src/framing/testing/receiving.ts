@@ -39,10 +39,12 @@ export class FramingReceiver {
   readonly closed: number[] = []
   readonly decoder: FrameDecoder
   readonly #table = new FrameTable()
+  readonly #tellsReceives: boolean
   #carried = new Uint8Array(0)
   #position = 0
 
   constructor(codec: Codec, limits: FrameLimits, largeFrom: number) {
+    this.#tellsReceives = codec.cutsAtReceives === true
     this.decoder = new FrameDecoder(codec, limits, { largeFrom })
   }
 
@@ -65,7 +67,7 @@ export class FramingReceiver {
     slab.set(this.#carried, start)
     slab.set(fresh, start + this.#carried.length)
     this.#position += lent
-    decoder.push(lent, slab, start, end, this.#position, setsOf(messages, known))
+    decoder.push(lent, slab, start, end, this.#position, setsOf(messages, known, this.#tellsReceives))
     while (decoder.next(this.#table)) this.#deliver()
     this.closed.push(...decoder.discarded.splice(0))
     this.#carried = slab.slice(start + decoder.consumed, end)
@@ -95,12 +97,13 @@ export class FramingReceiver {
   }
 }
 
-function setsOf(messages: readonly ReceivedMessage[], position: number): DescriptorSet[] {
+function setsOf(messages: readonly ReceivedMessage[], position: number, tellsReceives: boolean): DescriptorSet[] {
   const sets: DescriptorSet[] = []
   let end = position
   for (const { bytes, set } of messages) {
     end += bytes.length
     if (set !== undefined) sets.push({ end, ...set })
+    else if (tellsReceives) sets.push({ end, truncated: false, fds: [] })
   }
   return sets
 }

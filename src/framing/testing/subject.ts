@@ -90,7 +90,7 @@ export class Subject {
    */
   expectFirst(count: number, ending: Expectation, outcome: Outcome, sends: readonly Send[], way: string): void {
     expectEnding(ending, outcome, way)
-    if (this.codec.cutsAtSets === true) this.#expectBytes(outcome, way)
+    if (this.codec.cutsAtReceives === true) this.#expectBytes(outcome, way)
     else {
       const { length } = outcome.frames
       const undecided = ending !== 'a clean end' && this.codec.pairing === 'announced'

@@ -13,12 +13,12 @@ function seen(receiver: FramingReceiver): unknown[] {
 }
 
 describe('raw()', () => {
-  it('ends a frame behind each set, and gives what is left of a wake-up as one', () => {
+  it('makes a frame of each recvmsg, with its set if it returned one', () => {
     const receiver = new FramingReceiver(raw(), limits, 32 * 1024)
     receiver.take([message('ab'), message('cd', [1]), message('ef', [2, 3]), message('g'), message('h')], true)
     receiver.take([message('i')], true)
 
-    expect(seen(receiver)).toEqual([['abcd', 1], ['ef', 2, 3], ['gh'], ['i']])
+    expect(seen(receiver)).toEqual([['ab'], ['cd', 1], ['ef', 2, 3], ['g'], ['h'], ['i']])
     expect(receiver.finish()).toBeUndefined()
   })
 
