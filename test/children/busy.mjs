@@ -34,6 +34,16 @@ export async function beBusy(readiness, name) {
   for (let i = 0; i < 20; i++) source.send(Buffer.alloc(10), tokens)
   kept.push(await iterator.next())
 
+  // Messages with their own boundaries, empty and long ones, going round and queued.
+  const messages = { ...options, type: 'seqpacket' }
+  const [near, far] = pair(messages)
+  far.on('frame', (frame) => far.send(frame.payload, frame.descriptors, { transfer: true }))
+  near.on('frame', (frame) => near.send(frame.payload, frame.descriptors, { transfer: true }))
+  for (const length of [0, 1, 100_000]) near.send(Buffer.alloc(length), tokens)
+  const [crowded, deaf] = pair(messages)
+  while (crowded.send(Buffer.alloc(8000), tokens)) {}
+  kept.push(near, far, crowded, deaf)
+
   // In the middle of a large frame, whose memory is lent to the socket.
   const [sender, receiver] = pair(options)
   receiver.on('frame', (frame) => kept.push(frame))

@@ -11,6 +11,9 @@ if (moment === 'loading the addon') ready()
 const binding = createRequire(import.meta.url)(addon)
 const readable = 1
 const writable = 2
+const stream = 1
+const seqpacket = 5
+const sentMessages = 7 // in `control`
 
 const slab = new Uint8Array(256 * 1024)
 binding.setSlab(slab)
@@ -20,14 +23,18 @@ const spin = () => {
   for (;;);
 }
 
-/** Two ends; what their callbacks do can be set later. */
-function pair() {
-  const [left, right] = binding.socketPair(1).map((fd) => {
+/** Two ends; what their callbacks do can be set later. With a spill they keep messages. */
+function pair(spill) {
+  const [left, right] = binding.socketPair(spill === undefined ? stream : seqpacket).map((fd) => {
     const on = { readable() {}, writable() {} }
     const onReadable = () => on.readable()
     const onWritable = () => on.writable()
-    const socket = new binding.Socket(fd, edge, onReadable, onWritable, false)
+    const socket = new binding.Socket(fd, edge, onReadable, onWritable, spill !== undefined)
     socket.configure(253, 0, true, false)
+    if (spill !== undefined) {
+      binding.stampMessages(fd)
+      socket.lend(spill)
+    }
     kept.push(onReadable, onWritable, socket)
     return { socket, on }
   })
@@ -114,6 +121,27 @@ const moments = {
     }
     left.socket.watch(readable)
     send(right.socket, new Uint8Array(2000), [binding.memfd('set', 10, 0)])
+  },
+  'messages in a callback, one of them spilled'() {
+    const [left, right] = pair(new Uint8Array(400_000))
+    left.on.readable = spin
+    left.socket.watch(readable)
+    binding.setSendBuffer(right.socket.fd, 1_000_000)
+    for (const length of [0, 1, 100_000, 300_000])
+      send(right.socket, new Uint8Array(length), [binding.memfd('set', 10, 0)])
+  },
+  'messages without end'() {
+    const [left, right] = pair(new Uint8Array(1000))
+    right.on.writable = () => {
+      do send(right.socket, new Uint8Array(0), [binding.memfd('set', 10, 0)])
+      while (binding.control[sentMessages] === 1)
+    }
+    right.socket.watch(writable)
+    let calls = 0
+    left.on.readable = () => {
+      if (++calls === 20) ready()
+    }
+    left.socket.watch(readable)
   },
   'closed handles not yet told'() {
     for (let i = 0; i < 20; i++) {

@@ -17,6 +17,8 @@ const moments = [
   'loading the addon',
   'much to be handed over later',
   'lent memory and unconsumed bytes',
+  'messages in a callback, one of them spilled',
+  'messages without end',
   'closed handles not yet told',
   'exiting in a callback',
   'throwing in a callback',
