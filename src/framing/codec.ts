@@ -27,7 +27,7 @@ export interface Codec {
   readonly defaults?: Partial<FrameLimits>
   /**
    * With `boundary`, for formats without frames: a frame ends where a recvmsg did, since `measure` is shown nothing past
-   * its end, and must not answer 0. The decoder is to be given a set for each recvmsg, empty ones too.
+   * its end, and must not answer 0.
    */
   readonly cutsAtReceives?: boolean
   /**
@@ -112,6 +112,11 @@ export interface FrameWriter {
   /** Bytes that follow it. Default none. */
   suffixLength?(payloadLength: number): number
   writeSuffix?(into: Uint8Array, at: number): void
+}
+
+/** Whether the decoder is to be given a set for each recvmsg, empty ones too: where it ended then matters by itself. */
+export function wantsReceives({ pairing, cutsAtReceives }: Pick<Codec, 'pairing' | 'cutsAtReceives'>): boolean {
+  return pairing === 'queue' || cutsAtReceives === true
 }
 
 /** How frames of a codec are sent, its own rules and the defaults: one set of 253, of any length, alone with `boundary`. */

@@ -4,7 +4,7 @@
  * Descriptors are plain numbers here. Nothing in framing opens or closes one: what it must not keep, it hands out.
  */
 
-/** The descriptors that one recvmsg returned: none, perhaps, where each recvmsg is told of (`cutsAtReceives`). */
+/** The descriptors that one recvmsg returned: none, perhaps, where each recvmsg is told of (`wantsReceives`). */
 export interface DescriptorSet {
   /** Stream position just behind the last byte of that recvmsg (docs/kernel.md fact 3). */
   readonly end: number

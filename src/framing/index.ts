@@ -11,6 +11,7 @@ export {
   type FrameWriter,
   type SendRules,
   sendRules,
+  wantsReceives,
 } from './codec.js'
 export { capnp, capnpMessage, capnpSegments } from './codecs/capnp.js'
 export { type DbusOptions, dbus } from './codecs/dbus.js'

@@ -5,7 +5,7 @@
  * handed out is closed here. Knows nothing of sending, nor of the stream's life beyond "it broke" and "it ended".
  */
 import { UsageError } from '../errors.js'
-import { FrameDecoder, FrameTable, memfdFlag } from '../framing/index.js'
+import { FrameDecoder, FrameTable, memfdFlag, wantsReceives } from '../framing/index.js'
 import { MessageDecoder } from '../framing/message-decoder.js'
 import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
 import { type Frame, ReceivedFrame } from './frame.js'
@@ -70,7 +70,7 @@ export class FrameReceiver {
       wire === undefined
         ? new MessageDecoder(limits)
         : new FrameDecoder(wire.codec, limits, { connection: wire.connection })
-    if (wire?.codec.cutsAtReceives === true) socket.tellReceives()
+    if (wire !== undefined && wantsReceives(wire.codec)) socket.tellReceives()
   }
 
   get stats(): { frames: number; descriptors: number; lost: number; pauses: number } {

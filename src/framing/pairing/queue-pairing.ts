@@ -2,8 +2,9 @@
  * Pairing for formats whose senders let descriptors run ahead of their frame (Wayland): all that have arrived form a
  * queue, and a frame takes as many off its front as it announces.
  *
- * A frame is given them when its last byte is there. By then its sets have come: those that ended ahead of that byte,
- * and the one that came with it. A set behind it is the next frame's, and the frame has too few.
+ * A frame is given them when its last byte is there. By then its sets have come: descriptors may be early, and are never
+ * late. So a set whose recvmsg began behind that byte is another frame's, and the frame has too few. Of a set whose recvmsg
+ * began at or before it nobody can tell whose it is but by the counts.
  */
 import { DescriptorLostError, DescriptorMismatchError } from '../../errors.js'
 import { PairedFrame } from '../bearing-frame.js'
@@ -14,7 +15,8 @@ import type { Pairing } from './pairing.js'
 const mostAhead = 253
 
 interface QueuedSet {
-  readonly end: number
+  /** Stream position of the first byte of its recvmsg, as far as it is known: it is no later. */
+  readonly start: number
   readonly fds: readonly number[]
   readonly truncated: boolean
   /** How many of `fds` have found their frame. */
@@ -28,6 +30,8 @@ export class QueuePairing implements Pairing {
   readonly #discarded: number[]
   readonly #queue: QueuedSet[] = []
   #held = 0
+  /** Where the last recvmsg ended that was told of. */
+  #told = 0
   /** Nothing behind a truncated set can be told to belong to any frame. */
   #gap = false
   #lost = false
@@ -40,6 +44,8 @@ export class QueuePairing implements Pairing {
 
   push(sets: readonly DescriptorSet[]): void {
     for (const { end, fds, truncated } of sets) {
+      const start = this.#told
+      this.#told = end
       if (this.#gap) {
         this.#discarded.push(...fds)
         continue
@@ -47,7 +53,7 @@ export class QueuePairing implements Pairing {
       if (fds.length === 0 && !truncated) continue
       this.#gap = truncated
       this.#held += fds.length
-      this.#queue.push({ end, fds, truncated, taken: 0 })
+      this.#queue.push({ start, fds, truncated, taken: 0 })
     }
   }
 
@@ -90,9 +96,9 @@ export class QueuePairing implements Pairing {
   #availableUpTo(end: number): [count: number, gap: boolean] {
     let count = 0
     for (const set of this.#queue) {
+      if (set.start >= end) break
       count += set.fds.length - set.taken
       if (set.truncated) return [count, true]
-      if (set.end >= end) break
     }
     return [count, false]
   }

@@ -11,6 +11,7 @@ import {
   type FrameLimits,
   FrameTable,
   type PillionError,
+  wantsReceives,
 } from '../index.js'
 import { type Send, sendWhatFits } from './sending.js'
 import { type ReceivedMessage, type ReceiveOptions, SimulatedStream } from './simulated-stream.js'
@@ -44,7 +45,7 @@ export class FramingReceiver {
   #position = 0
 
   constructor(codec: Codec, limits: FrameLimits, largeFrom: number) {
-    this.#tellsReceives = codec.cutsAtReceives === true
+    this.#tellsReceives = wantsReceives(codec)
     this.decoder = new FrameDecoder(codec, limits, { largeFrom })
   }
 

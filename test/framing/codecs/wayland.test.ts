@@ -62,6 +62,25 @@ describe('wayland()', () => {
     }
   })
 
+  it('takes nothing from a recvmsg that began behind the message, though it came in the same wake-up', () => {
+    const receiver = new FramingReceiver(codec, limits, 32 * 1024)
+    const next: ReceivedMessage = { bytes: one, set: { fds: [7], truncated: false } }
+    receiver.take([{ bytes: Buffer.concat([plain, one]), set: undefined }, next], true)
+    receiver.finish()
+
+    expect(receiver.frames.map(({ fds }) => fds)).toEqual([[]])
+    expect(receiver.error).toMatchObject({ name: 'DescriptorMismatchError', position: plain.length })
+    expect(receiver.closed).toEqual([7])
+  })
+
+  it('cannot tell that a descriptor is the next message’s if the two came with one recvmsg, and ends there', () => {
+    const receiver = new FramingReceiver(codec, limits, 32 * 1024)
+    receiver.take([{ bytes: Buffer.concat([one, one]), set: { fds: [7], truncated: false } }], true)
+
+    expect(receiver.frames.map(({ fds }) => fds)).toEqual([[7]])
+    expect(receiver.error).toMatchObject({ name: 'DescriptorMismatchError', position: one.length })
+  })
+
   it('refuses a message whose descriptors come behind its last byte', () => {
     const receiver = new FramingReceiver(codec, limits, 32 * 1024)
     receiver.take([{ bytes: Buffer.concat([plain, one]), set: undefined }], true)
