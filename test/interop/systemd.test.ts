@@ -1,11 +1,13 @@
 /**
- * systemd without a systemd: its systemd-socket-activate starts a service of ours as the service manager would; the
- * manager's notification socket is played by Python, which receives what libsystemd's counterpart would.
+ * systemd: its systemd-socket-activate starts a service of ours as the service manager would; the manager's notification
+ * socket is played by Python, which says what it sees; and where it can be started, systemd itself is the manager.
  */
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { beforeEach, expect, it } from 'vitest'
 import { connect, type FrameStream } from '../../src/stream/index.js'
-import { destroyedAfterTest, take, text } from '../support/streams.js'
+import { destroyedAfterTest, take, text, until } from '../support/streams.js'
 import { closeAll, makeTokens, tokenOf } from '../support/tokens.js'
 import { needsPeer, python, sourceOf, versionOf } from './support/peers.js'
 import { type Program, startProgram, temporaryFolder } from './support/program.js'
@@ -158,3 +160,67 @@ it('says it as systemd’s own systemd-notify does', async () => {
   expect((await manager.told())[0]).toEqual({ BARRIER: '1' }) // it waits until the manager has come so far
   expect(await manager.answer()).toEqual({ exit: 0 })
 })
+
+/** A systemd as process 1 of namespaces of its own, which takes root and cgroup2: the tests above need neither. */
+const runsSystemd = spawnSync('sh', [sourceOf('systemd.sh')]).status === 0
+
+/** What a systemd that is process 1 raises: this one must not, for the machine is not its own. */
+const machine = (): string[] =>
+  ['net/unix/max_dgram_qlen', 'fs/file-max', 'fs/nr_open', 'kernel/hostname', 'kernel/core_pattern'].map((name) =>
+    readFileSync(join('/proc/sys', name), 'utf8'),
+  )
+
+type Restored = readonly (readonly [name: string, number: number])[]
+
+/** Runs stored.ts again and again, each time with what systemd has kept for it; gives what each run got back. */
+function startSystemd(...args: readonly string[]): () => Restored[] {
+  const folder = temporaryFolder()
+  const [output, unit] = [join(folder, 'output'), join(folder, 'stored.service')]
+  const command = [process.execPath, '--import', 'tsx', sourceOf('stored.ts'), ...args]
+  const lines = [
+    '[Unit]',
+    'DefaultDependencies=no',
+    'StartLimitIntervalSec=0',
+    '[Service]',
+    'Type=notify',
+    'Restart=always',
+    'RestartSec=0',
+    'FileDescriptorStoreMax=400',
+    `WorkingDirectory=${resolve(import.meta.dirname, '../..')}`,
+    'Environment=TSX_DISABLE_CACHE=1',
+    `ExecStart=${command.join(' ')}`,
+    `StandardOutput=append:${output}`,
+  ]
+  writeFileSync(unit, lines.join('\n'))
+  startProgram('sh', [sourceOf('systemd.sh'), unit])
+  return () => {
+    const printed = existsSync(output) ? readFileSync(output, 'utf8').split('\n').slice(0, -1) : []
+    return printed.map((line) => (JSON.parse(line) as { restored: Restored }).restored)
+  }
+}
+
+it.each(runsSystemd ? ['notify', 'stream'] : [])(
+  'has systemd itself keep descriptors, and gets them back by their names: told by %s',
+
+  async (how) => {
+    const version = versionOf('systemd-socket-activate')
+    const before = machine()
+    const runs = startSystemd(how)
+    const scenario = new Scenario({ peer: `systemd, its store, by ${how}`, version, direction: 'both' })
+    await until(() => runs().length >= 2, 'the second return of what was stored')
+    const sessions = range(40, 1).map((number): [string, number[]] => [`session-${number}`, [number]])
+    for (const [run, expected] of [new Map([...sessions, ['many', range(253, 1_000)]]), new Map(sessions)].entries()) {
+      const came = new Map<string, number[]>()
+      for (const [name, number] of runs()[run]!) came.set(name, [...(came.get(name) ?? []), number])
+      expect(new Set(came.keys())).toEqual(new Set(expected.keys()))
+      // systemd gives no order, only names.
+      for (const [name, numbers] of expected)
+        scenario.message(
+          came.get(name)!.sort((a, b) => a - b),
+          numbers,
+        )
+    }
+    expect(machine()).toEqual(before)
+    expect(await scenario.finish()).toMatchObject({ frames: 81, descriptors: 333, ...flawless })
+  },
+)
