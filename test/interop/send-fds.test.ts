@@ -5,8 +5,8 @@
  * What message i is and bears, both sides work out by themselves: peers/fds.py says it first.
  */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Codec, lengthPrefixed, raw } from '../../src/framing/index.js'
-import { adopt, type FrameStream } from '../../src/stream/index.js'
+import { lengthPrefixed, raw } from '../../src/framing/index.js'
+import { adopt, type FrameStream, type StreamOptions } from '../../src/stream/index.js'
 import { adoptOwned, closeDescriptors } from '../../src/transport/descriptor.js'
 import { pairUnix } from '../../src/transport/index.js'
 import { destroyedAfterTest, readinesses } from '../support/streams.js'
@@ -16,14 +16,34 @@ import { needsPeer, type PeerName, python, sourceOf, versionOf } from './support
 import { type Program, startProgram } from './support/program.js'
 import { flawless, Scenario } from './support/results.js'
 
-type Form = 'raw' | 'prefixed'
+type Form = 'raw' | 'prefixed' | 'messages'
 
 const total = 2_000
-const codecs: Readonly<Record<Form, () => Codec>> = { raw, prefixed: () => lengthPrefixed() }
+/** Over a SOCK_SEQPACKET a message is a frame, and there is no codec. */
+const options: Readonly<Record<Form, () => StreamOptions>> = {
+  raw: () => ({ codec: raw() }),
+  prefixed: () => ({ codec: lengthPrefixed() }),
+  messages: () => ({ type: 'seqpacket' }),
+}
 const languages = [
-  { language: 'Python socket.send_fds', needed: 'python3', command: async () => [python, sourceOf('fds.py')] },
-  { language: 'Go net.UnixConn', needed: 'gccgo', command: async () => [await buildPeer('fds.go')] },
-] as const satisfies readonly { language: string; needed: PeerName; command: () => Promise<string[]> }[]
+  {
+    language: 'Python socket.send_fds',
+    needed: 'python3',
+    command: async () => [python, sourceOf('fds.py')],
+    forms: ['raw', 'prefixed', 'messages'],
+  },
+  {
+    language: 'Go net.UnixConn',
+    needed: 'gccgo',
+    command: async () => [await buildPeer('fds.go')],
+    forms: ['raw', 'prefixed'],
+  },
+] as const satisfies readonly {
+  language: string
+  needed: PeerName
+  command: () => Promise<string[]>
+  forms: readonly Form[]
+}[]
 
 function content(i: number): string {
   return `${i} ${'x'.repeat(i % 25 === 19 ? 200_000 : (i * 7919) % 5_003)}\n`
@@ -38,22 +58,22 @@ function numbersOf(form: Form, i: number): number[] {
 const descriptorsIn = (form: Form): number =>
   Array.from({ length: total }, (_, i) => numbersOf(form, i).length).reduce((sum, count) => sum + count, 0)
 
-describe.each(languages)('$language', ({ language, needed, command }) => {
+describe.each(languages)('$language', ({ language, needed, command, forms }) => {
   beforeEach((context) => needsPeer(context, needed))
 
   async function start(task: 'send' | 'receive', form: Form, readiness: 'level' | 'edge') {
     const [program, ...args] = await command()
     const direction = task === 'send' ? 'in' : 'out'
     const scenario = new Scenario({ peer: `${language}, ${form}, ${readiness}`, version: versionOf(needed), direction })
-    const [ours, theirs] = pairUnix()
+    const [ours, theirs] = pairUnix(options[form]().type)
     const peer = startProgram(program!, [...args, task, form, String(total)], { descriptors: [theirs] })
     closeDescriptors([theirs])
-    const stream = destroyedAfterTest(adopt(adoptOwned(ours), { codec: codecs[form](), readiness }))
+    const stream = destroyedAfterTest(adopt(adoptOwned(ours), { ...options[form](), readiness }))
     return { scenario, peer, stream }
   }
 
   for (const readiness of readinesses) {
-    for (const form of ['raw', 'prefixed'] as const) {
+    for (const form of forms) {
       it(`finds the descriptors of each message that we send ${form}, ${readiness}`, async () => {
         const { scenario, peer, stream } = await start('receive', form, readiness)
         for (let i = 0; i < total; i++) {
@@ -70,7 +90,7 @@ describe.each(languages)('$language', ({ language, needed, command }) => {
       it(`has the descriptors of each message that it sends ${form} found by us, ${readiness}`, async () => {
         const { scenario, peer, stream } = await start('send', form, readiness)
         if (form === 'raw') await readLines(stream, scenario)
-        else await readFrames(stream, scenario)
+        else await readFrames(stream, scenario, form)
         await stream.end()
         stream.destroy()
         const sent = scenario.descriptors
@@ -93,11 +113,11 @@ async function addCountsOf(peer: Program, scenario: Scenario): Promise<void> {
   scenario.leakedByPeer += leaked!
 }
 
-async function readFrames(stream: FrameStream, scenario: Scenario): Promise<void> {
+async function readFrames(stream: FrameStream, scenario: Scenario, form: Form): Promise<void> {
   let i = 0
   for await (const { payload, descriptors, lost } of stream) {
     expect(Buffer.from(payload).equals(Buffer.from(content(i)))).toBe(true)
-    scenario.message(descriptors.map(tokenOf), numbersOf('prefixed', i++), lost)
+    scenario.message(descriptors.map(tokenOf), numbersOf(form, i++), lost)
     closeAll(descriptors)
   }
 }

@@ -1,6 +1,6 @@
-"""The other end of a socket, by Python's own socket.send_fds and socket.recv_fds: fds.py SEND|RECEIVE RAW|PREFIXED COUNT
+"""The other end of a socket, by Python's own socket.send_fds and socket.recv_fds: fds.py SEND|RECEIVE RAW|PREFIXED|MESSAGES COUNT
 
-Message i is a line, `i xxx…`, in the form `prefixed` behind its length as 4 big-endian bytes. Its descriptors are memfds
+Message i is a line, `i xxx…`, in the form `prefixed` behind its length as 4 big-endian bytes, in the form `messages` as one of a SOCK_SEQPACKET. Its descriptors are memfds
 of 4 bytes, a number: 256 i, 256 i + 1, and so on (test/support/tokens.ts makes and reads the same). The socket is
 descriptor 3. What it counted is printed in the end: descriptors, misassigned, lost, leaked.
 """
@@ -21,7 +21,7 @@ def content(i):
 
 
 def numbers_of(i):
-    if form == "raw" and i % 2 == 1 or form == "prefixed" and i % 4 != 3:
+    if form == "raw" and i % 2 == 1 or form != "raw" and i % 4 != 3:
         return []
     return [256 * i + k for k in range(253 if i % 200 == 199 or i % 200 == 100 else i % 33 + 1)]
 
@@ -52,7 +52,8 @@ def send():
             data = struct.pack(">I", len(data)) + data
         fds = [token(number) for number in numbers_of(i)]
         sent = socket.send_fds(sock, [data], fds) if fds else 0
-        sock.sendall(data[sent:])
+        if sent < len(data):  # of nothing, Python would make an empty message
+            sock.sendall(data[sent:])
         for fd in fds:
             os.close(fd)
         descriptors += len(fds)
@@ -72,6 +73,15 @@ def receive_prefixed():
         if body != content(i):
             sys.exit("message %d is not what it must be" % i)
         check(i, came)
+
+
+def receive_messages():
+    """Descriptors come with their message, which comes whole."""
+    for i in range(total):
+        data, fds, flags, _ = socket.recv_fds(sock, 300_000, 253)
+        if data != content(i) or flags & socket.MSG_TRUNC:
+            sys.exit("message %d is not what it must be" % i)
+        check(i, fds)
 
 
 def receive_raw():
@@ -98,6 +108,8 @@ if direction == "send":
     sock.recv(1)  # until the other end has gone: a close with input unread would be a reset
 elif form == "raw":
     receive_raw()
+elif form == "messages":
+    receive_messages()
 else:
     receive_prefixed()
 print(descriptors, misassigned, lost, len(os.listdir("/proc/self/fd")) - at_start, flush=True)
