@@ -89,6 +89,8 @@ export interface FrameReader {
   /** Where the payload starts, from the frame's start. */
   readonly payloadOffset: number
   readonly payloadLength: number
+  /** What of it counts towards `maxPayload`. Default: all. */
+  readonly limitedLength?: number
   /** The count that the frame announces; 0 in formats that announce none. */
   readonly descriptors: number
   /** From 0 to 255, handed on with the frame; the format's own meaning. Default 0. */

@@ -278,8 +278,8 @@ export class FrameDecoder {
 
   /** The frame at `position` has been measured: it is within the limits, or this throws. Returns what it bears. */
   #begin(position: number): PairedFrame | undefined {
-    const { payloadLength, descriptors } = this.#reader
-    if (payloadLength > this.#maxPayload) throw tooLarge(payloadLength, this.#maxPayload, position)
+    const { payloadLength, limitedLength = payloadLength, descriptors } = this.#reader
+    if (limitedLength > this.#maxPayload) throw tooLarge(limitedLength, this.#maxPayload, position)
     if (descriptors > this.#maxDescriptors) throw tooMany(descriptors, this.#maxDescriptors, position)
     return descriptors > 0 ? this.#pairing.begin(position, descriptors) : undefined
   }

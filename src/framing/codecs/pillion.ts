@@ -52,6 +52,11 @@ class PillionReader implements FrameReader {
   descriptors = 0
   flags = 0
 
+  /** A memfd's length stands for the payload, which is held against the limit when it is opened. */
+  get limitedLength(): number {
+    return this.flags === memfdFlag ? 0 : this.payloadLength
+  }
+
   measure(bytes: Uint8Array, start: number, end: number, origin: number): number {
     if (end - start < headerLength) return 0
     const length = uint32(bytes, start)
