@@ -42,6 +42,8 @@ void Socket::Init(Napi::Env env, Napi::Object exports) {
                                         InstanceMethod<&Socket::ShutDown>("shutDown"),
                                         InstanceMethod<&Socket::Configure>("configure"),
                                         InstanceMethod<&Socket::SetRef>("setRef"),
+                                        InstanceMethod<&Socket::Preload>("preload"),
+                                        InstanceMethod<&Socket::Release>("release"),
                                         InstanceMethod<&Socket::CloseNow>("close"),
                                         InstanceAccessor<&Socket::Number>("fd"),
                                     }));
@@ -94,6 +96,21 @@ Napi::Value Socket::Configure(const Napi::CallbackInfo& info) {
 Napi::Value Socket::SetRef(const Napi::CallbackInfo& info) {
   if (readiness_) readiness_->SetRef(info[0].As<Napi::Boolean>().Value());
   return info.Env().Undefined();
+}
+
+Napi::Value Socket::Preload(const Napi::CallbackInfo& info) {
+  size_t length = 0;
+  const uint8_t* bytes = BytesOf(info.Env(), info[0], &length);
+  carry_.assign(bytes, bytes + length);
+  return info.Env().Undefined();
+}
+
+Napi::Value Socket::Release(const Napi::CallbackInfo& info) {
+  if (carry_lost_) return info.Env().Undefined();
+  const auto carried = Napi::Buffer<uint8_t>::Copy(info.Env(), carry_.data(), carry_.size());
+  Unwatch();
+  fd_.Take();  // open, and in the ledger
+  return carried;
 }
 
 Napi::Value Socket::CloseNow(const Napi::CallbackInfo& info) {
@@ -278,6 +295,12 @@ int Socket::Apply(int watched) {
 
 void Socket::Close() {
   if (!fd_.IsOpen()) return;
+  Unwatch();
+  environment_->ledger().Remove(fd_.Get());
+  fd_.Close();
+}
+
+void Socket::Unwatch() {
   if (!environment_->ended()) {
     if (watched_ != 0) {
       on_readable_.Unref();
@@ -287,8 +310,6 @@ void Socket::Close() {
   }
   watched_ = 0;
   readiness_.reset();
-  environment_->ledger().Remove(fd_.Get());
-  fd_.Close();
   carry_ = {};
 }
 

@@ -38,6 +38,8 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   Napi::Value ShutDown(const Napi::CallbackInfo& info);
   Napi::Value Configure(const Napi::CallbackInfo& info);
   Napi::Value SetRef(const Napi::CallbackInfo& info);
+  Napi::Value Preload(const Napi::CallbackInfo& info);
+  Napi::Value Release(const Napi::CallbackInfo& info);
   Napi::Value CloseNow(const Napi::CallbackInfo& info);
   Napi::Value Number(const Napi::CallbackInfo& info);
 
@@ -51,6 +53,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   int32_t AfterLast(int32_t status);
   void KeepUnconsumed(napi_value slab);
   int Apply(int watched);
+  void Unwatch();
   void Close();
 
   std::shared_ptr<Environment> environment_;

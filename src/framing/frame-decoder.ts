@@ -147,6 +147,20 @@ export class FrameDecoder {
     return this.#large?.rest
   }
 
+  /**
+   * Between two pushes: nothing is held but bytes of a frame that is not complete, so that another decoder could go on
+   * from `begun` and what was not consumed. False while descriptors have come for it, or may have.
+   */
+  get resumable(): boolean {
+    if (this.#error !== undefined || this.#released) return false
+    return !this.#pairing.holds && this.#ready.length === 0 && this.#waiting.length === 0
+  }
+
+  /** The beginning of an incomplete frame, as far as it was consumed. */
+  get begun(): Uint8Array {
+    return this.#large?.begun ?? this.#growing?.memory.slice(0, this.#growing.length) ?? nothing
+  }
+
   /** Why no frame comes any more. The frames ahead of the fault have been delivered; the rest is in `release`. */
   get error(): PillionError | undefined {
     return this.#error
@@ -286,7 +300,7 @@ export class FrameDecoder {
 
   /** The frame at #at moves into memory of its own; all of the chunk is consumed. */
   #startLarge(position: number): void {
-    this.#large = new LargeFrame(position, this.#length, this.#reader)
+    this.#large = new LargeFrame(position, this.#length, this.#reader, this.#bytes, this.#at)
     this.#at += this.#reader.payloadOffset
     this.#at += this.#large.fill(this.#bytes, this.#at, this.#end)
     this.#length = 0
@@ -340,7 +354,7 @@ export class FrameDecoder {
       const memory = growing.memory.subarray(0, length)
       this.#finishAlone(position, position + length, memory, payloadOffset, payloadLength, flags)
     } else {
-      this.#large = new LargeFrame(position, length, reader)
+      this.#large = new LargeFrame(position, length, reader, growing.memory, 0)
       this.#large.fill(growing.memory, payloadOffset, growing.length)
     }
   }

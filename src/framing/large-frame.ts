@@ -13,16 +13,19 @@ export class LargeFrame {
   readonly flags: number
   /** The payload, and what follows it on the wire. */
   readonly memory: Uint8Array
+  /** What precedes the payload on the wire. */
+  readonly header: Uint8Array
   readonly #memoryPosition: number
   #filled = 0
 
-  /** The frame that `reader` has just measured. */
-  constructor(position: number, length: number, reader: FrameReader) {
+  /** The frame that `reader` has just measured, which begins at `bytes[start]`. */
+  constructor(position: number, length: number, reader: FrameReader, bytes: Uint8Array, start: number) {
     this.position = position
     this.length = length
     this.payloadLength = reader.payloadLength
     this.flags = reader.flags ?? 0
     this.#memoryPosition = position + reader.payloadOffset
+    this.header = new Uint8Array(bytes.subarray(start, start + reader.payloadOffset))
     // Not zeroed: no byte is shown before it was received.
     this.memory = new Uint8Array(Buffer.allocUnsafeSlow(length - reader.payloadOffset).buffer)
   }
@@ -39,6 +42,11 @@ export class LargeFrame {
   /** Bytes of the frame that are there. */
   get received(): number {
     return this.#memoryPosition - this.position + this.#filled
+  }
+
+  /** The bytes that are there. */
+  get begun(): Uint8Array {
+    return Buffer.concat([this.header, this.memory.subarray(0, this.#filled)])
   }
 
   /** Stream position of the payload. */

@@ -79,6 +79,15 @@ export class MessageDecoder {
     return this.#end - this.#start
   }
 
+  /** As FrameDecoder: nothing is held between two messages. */
+  get resumable(): boolean {
+    return this.#error === undefined && !this.#released
+  }
+
+  get begun(): Uint8Array {
+    return nothing
+  }
+
   /** Why no frame comes any more. The frames ahead of the fault have been delivered. */
   get error(): PillionError | undefined {
     return this.#error

@@ -13,6 +13,7 @@ import { type FrameBatch, ReceivedBatch } from './frame-batch.js'
 import { Inbox } from './inbox.js'
 import type { StreamSettings } from './options.js'
 import { openSealed } from './sealed-payload.js'
+import { Standstill } from './standstill.js'
 import { TurnBudget } from './turn-budget.js'
 
 export interface ReceiverHooks {
@@ -52,6 +53,9 @@ export class FrameReceiver {
   /** What ends the direction, behind the frames of the inbox. */
   #ending: { readonly error: Error | undefined } | undefined
   #over = false
+  /** A wake-up's frames are being handed on: the decoder and the table are at work. */
+  #delivering = false
+  readonly #standstill = new Standstill()
   #frames = 0
   #descriptors = 0
   #lost = 0
@@ -118,7 +122,32 @@ export class FrameReceiver {
    */
   awaitEnd(): void {
     if (!this.#settings.ends) return
+    if (this.#standstill.quiet) return
     if (this.#consumer === undefined && !this.#over && this.#ending === undefined) this.#socket.resume()
+  }
+
+  /**
+   * Bytes of the stream that were received by somebody else come first; how many of them are done with. They are the
+   * receiver's from now on.
+   */
+  begin(bytes: Uint8Array): number {
+    const received = { lent: 0, bytes, start: 0, end: bytes.length, position: 0, sets: [], keep: () => {} }
+    const consumed = this.take(received)
+    this.deliver(received)
+    return consumed
+  }
+
+  /** Receives no more, but for the rest of a frame that has descriptors. Resolves when all of it has been consumed. */
+  stop(signal: AbortSignal | undefined): Promise<void> {
+    const stopped = this.#standstill.ask(signal)
+    this.#comeToRest()
+    return stopped
+  }
+
+  /** The beginning of a frame that the decoder has consumed. Throws UsageError where receiving has not been stopped. */
+  begun(): Uint8Array {
+    if (this.#standstill.reached) return this.#decoder.begun
+    throw new UsageError('frames may still be received, or wait to be consumed: await stopReceiving() before detach()')
   }
 
   pause(): void {
@@ -133,12 +162,14 @@ export class FrameReceiver {
 
   next(): Promise<IteratorResult<Frame, undefined>> {
     const next = this.#inbox.take()
+    if (this.#inbox.told) this.#standstill.settle()
     this.#goOn()
     return next
   }
 
   /** Takes a wake-up's bytes and sets in; how many of the bytes are done with. */
   take(received: Received): number {
+    this.#delivering = true
     const decoder = this.#decoder
     decoder.push(received.lent, received.bytes, received.start, received.end, received.position, received.sets)
     this.#row = 0
@@ -159,6 +190,7 @@ export class FrameReceiver {
     } finally {
       // An exception of whoever consumes only delays what is behind it.
       this.#eachTable(received, () => this.#queueRows(received))
+      this.#delivering = false
       this.#afterDelivery()
     }
   }
@@ -180,12 +212,14 @@ export class FrameReceiver {
     if (this.#ending !== undefined || this.#over) return
     this.#ending = { error }
     closeDescriptors(this.#decoder.release())
+    this.#standstill.fail(error)
     this.#hooks.onBroken(error)
     this.#settle()
   }
 
   /** The stream is over, with this error: closes everything that has not been consumed. */
   discard(error: Error | undefined): void {
+    if (!this.#over) this.#standstill.fail(error)
     this.#over = true
     this.#inbox.clear()
     this.#inbox.finish(error)
@@ -241,6 +275,7 @@ export class FrameReceiver {
       this.fail(error)
       return
     }
+    if (this.#standstill.asked) this.#comeToRest()
     if (this.#inbox.bytes > this.#settings.highWaterMark) this.#holdBack()
     const calls = this.#consumer === 'frame event' || this.#consumer === 'onBatch'
     if (calls && !this.#inbox.empty && !this.#holds) this.#drainSoon()
@@ -350,9 +385,29 @@ export class FrameReceiver {
       this.#settle()
       return
     }
+    if (this.#standstill.asked) this.#comeToRest()
+    if (this.#standstill.quiet) return
     if (this.#holds || this.#inbox.bytes > this.#settings.highWaterMark / 2) return
     this.#heldBack = false
     this.#socket.resume()
+  }
+
+  /** Between two wake-ups: stops reading as soon as nothing but plain bytes is half there, and is done once all is consumed. */
+  #comeToRest(): void {
+    if (this.#over) this.#settleStandstill()
+    if (this.#over || this.#ending !== undefined || this.#delivering) return
+    if (this.#decoder.resumable) {
+      this.#standstill.becomeQuiet()
+      this.#socket.pause()
+    }
+    if (!this.#standstill.quiet || !this.#inbox.empty) return
+    this.#inbox.finish(undefined)
+    this.#settleStandstill()
+  }
+
+  /** Whoever iterates is at work with the last frame until the next one is asked for. */
+  #settleStandstill(): void {
+    if (this.#consumer !== 'iterator' || this.#inbox.told) this.#standstill.settle()
   }
 
   #drainSoon(): void {
@@ -382,6 +437,7 @@ export class FrameReceiver {
     if (this.#ending === undefined || !this.#inbox.empty || this.#over) return
     this.#over = true
     this.#inbox.finish(this.#ending.error)
+    this.#settleStandstill()
     this.#hooks.onEnd(this.#ending.error)
   }
 }

@@ -17,6 +17,7 @@ import { largestInSlab } from '../transport/send-slab.js'
 import { systemFailure } from '../transport/system-failure.js'
 import { descriptorWeight, type StreamSettings } from './options.js'
 import { MessageOutlet, type Outlet, StreamOutlet } from './outlet.js'
+import { raceSignal } from './race-signal.js'
 
 export interface SendOptions {
   /** The descriptors are taken over instead of duplicated, once the frame is found to be sendable. */
@@ -146,6 +147,12 @@ export class FrameSender {
     this.#endAwaited++
     if (signal === undefined) return this.#ending
     return raceSignal(this.#ending, signal, () => this.#endAwaited--)
+  }
+
+  /** Throws UsageError unless this direction is open and all that was sent is in the kernel. */
+  checkIdle(): void {
+    if (this.#ending !== undefined) throw new UsageError('this direction has been ended: nobody could send on')
+    if (!this.#queue.empty) throw new UsageError('frames wait to be sent: await flush() before detach()')
   }
 
   /** Bytes left the queue. */
@@ -360,24 +367,5 @@ function wait(waiters: Waiter[], until: number, signal: AbortSignal | undefined)
     }
     signal.addEventListener('abort', onAbort, { once: true })
     waiters.push(waiter)
-  })
-}
-
-/** The promise, or the signal's reason if that comes first; listens no longer than it waits. */
-function raceSignal(waiting: Promise<void>, signal: AbortSignal, onGivenUp: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (reason: unknown): void => {
-      onGivenUp()
-      reject(reason)
-    }
-    try {
-      signal.throwIfAborted()
-    } catch (reason) {
-      giveUp(reason)
-      return
-    }
-    const onAbort = (): void => giveUp(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    waiting.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }

@@ -9,8 +9,10 @@ import { EventEmitter } from 'eventemitter3'
 import { checkFunction, checkOptions, checkSignal, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import type { FrameLimits } from '../framing/index.js'
+import { adoptOwned } from '../transport/descriptor.js'
 import { closeDescriptors, type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
 import { warnOnce } from '../transport/warn-once.js'
+import type { Detached } from './detached.js'
 import type { Frame } from './frame.js'
 import type { FrameBatch } from './frame-batch.js'
 import { FrameReceiver } from './frame-receiver.js'
@@ -68,10 +70,13 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   /**
    * A stream over a connected socket in the ledger, which it owns from the call on, also when this throws.
    * @param address that errors name
+   * @param unread bytes of the connection that were received before
    * @internal
    */
-  static over(fd: number, options: StreamOptions, address?: string): FrameStream {
-    return new FrameStream(fd, options, address)
+  static over(fd: number, options: StreamOptions, address?: string, unread?: Uint8Array): FrameStream {
+    const stream = new FrameStream(fd, options, address)
+    if (unread !== undefined && unread.length > 0) stream.#begin(new Uint8Array(unread))
+    return stream
   }
 
   private constructor(fd: number, options: StreamOptions, address: string | undefined) {
@@ -176,7 +181,43 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     this.#finish(this.#error ?? error)
   }
 
-  /** True once destroyed or ended both ways. */
+  /**
+   * Receives no more, so that the connection can go to somebody else by `detach`; what the peer sends waits in the kernel.
+   * What has been received is consumed as ever: an iterator is done behind the last frame, while `end` is not emitted,
+   * since the peer has not ended. A frame whose descriptors have come, all or some, is received to its end first.
+   *
+   * Resolves when everything has been consumed: by an iterator, when it is asked for more; by event or batch, when the
+   * callback has returned. While paused, or with nobody who consumes, that waits. Sending goes on. It cannot be undone
+   * but by `detach` and `adopt`. Rejects with what ended the stream.
+   */
+  stopReceiving(options: WaitOptions = {}): Promise<void> {
+    return waiting(options, (signal) => this.#receiver.stop(signal))
+  }
+
+  /**
+   * Gives the connection away, with its state on the wire: to be adopted by another process, a hot restart's successor, or
+   * by another stream of this one, with the same options. This stream is closed then, and `closed` resolves; the peer
+   * notices nothing. Before it: `stopReceiving`, the answers to what came, `flush`.
+   *
+   * Throws UsageError while frames may come, wait to be consumed or wait to be sent, and once this direction was ended;
+   * ClosedError once the stream is closed. Then nothing has changed.
+   */
+  detach(): Detached {
+    if (this.#state !== 'open') throw new ClosedError('the stream is closed: there is no connection to detach')
+    const begun = this.#receiver.begun()
+    this.#sender.checkIdle()
+    const { fd, carried } = this.#socket.release()
+    const socket = adoptOwned(fd)
+    try {
+      this.#finish(undefined)
+    } catch (error) {
+      socket.close() // a listener has thrown, and the caller is not given it
+      throw error
+    }
+    return { socket, unread: begun.length === 0 ? carried : begun }
+  }
+
+  /** True once destroyed, detached or ended both ways. */
   get destroyed(): boolean {
     return this.#state === 'closed'
   }
@@ -306,6 +347,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state === 'open') await this.end().catch((error: Error) => this.destroy(error))
     this.destroy()
+  }
+
+  #begin(unread: Uint8Array): void {
+    const consumed = this.#receiver.begin(unread)
+    this.#socket.preload(unread, consumed)
   }
 
   /** The peer's fault, or the connection's: nothing more can be received, and nothing be sent. */

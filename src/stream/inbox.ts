@@ -19,6 +19,12 @@ export class Inbox {
   #bytes = 0
   readonly #takers: Taker[] = []
   #end: { readonly error: Error | undefined } | undefined
+  #told = false
+
+  /** Whoever takes frames has been told that there are no more. */
+  get told(): boolean {
+    return this.#told
+  }
 
   get empty(): boolean {
     return this.#head === this.#frames.length
@@ -65,6 +71,7 @@ export class Inbox {
     const frame = this.shift()
     if (frame !== undefined) return Promise.resolve({ value: frame, done: false })
     if (this.#end !== undefined) {
+      this.#told = true
       const { error } = this.#end
       this.#end = { error: undefined }
       return error === undefined ? Promise.resolve(finished) : Promise.reject(error)
@@ -76,6 +83,7 @@ export class Inbox {
   finish(error: Error | undefined): void {
     if (this.#end !== undefined) return
     const [first, ...others] = this.#takers.splice(0)
+    if (first !== undefined) this.#told = true
     if (error === undefined) first?.resolve(finished)
     else first?.reject(error)
     for (const taker of others) taker.resolve(finished)

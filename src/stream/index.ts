@@ -19,6 +19,7 @@ export {
   type Pressure,
   type SocketType,
 } from '../transport/index.js'
+export type { Detached } from './detached.js'
 export type { Frame } from './frame.js'
 export type { FrameBatch } from './frame-batch.js'
 export type { SendOptions } from './frame-sender.js'
@@ -27,7 +28,7 @@ export {
   type StreamEvents,
   type WaitOptions,
 } from './frame-stream.js'
-export { adopt, type ConnectOptions, connect, pair } from './open.js'
+export { type AdoptOptions, adopt, type ConnectOptions, connect, pair } from './open.js'
 export type { StreamOptions } from './options.js'
 export { type ListenOptions, listen, type Server, type ServerEvents } from './server.js'
 export type { DirectionStats, StreamStats } from './stream-stats.js'

@@ -1,6 +1,8 @@
 /**
  * Where streams come from, besides a server: a connection, a pair, a socket that somebody else made.
  */
+import { shown } from '../arguments.js'
+import { UsageError } from '../errors.js'
 import { adoptSocket } from '../transport/adopt-socket.js'
 import { openUnix } from '../transport/connect.js'
 import { type Address, closeDescriptors, type Descriptor, pairUnix } from '../transport/index.js'
@@ -57,6 +59,11 @@ export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
   }
 }
 
+export interface AdoptOptions extends StreamOptions {
+  /** Bytes of the connection that somebody else has received already, as `detach` gives them: they come first. Copied. */
+  readonly unread?: Uint8Array
+}
+
 /**
  * A stream over a connected Unix socket of the given `type`: inherited, received, or made by another library. The stream
  * owns it from now on. Throws UsageError when it is a socket of another kind or in another state, SystemError when it is no socket
@@ -64,10 +71,19 @@ export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
  *
  * O_NONBLOCK is set on the open file, and so for everybody who shares it (docs/kernel.md fact 14).
  */
-export function adopt(fd: number | Descriptor, options: StreamOptions = {}): FrameStream {
+export function adopt(fd: number | Descriptor, options: AdoptOptions = {}): FrameStream {
   prepare(options)
+  const { unread } = options
+  checkUnread(unread, options.type)
   const adopted = adoptSocket(fd, 'connected', options.type)
-  return FrameStream.over(adopted.fd, options, adopted.address)
+  return FrameStream.over(adopted.fd, options, adopted.address, unread)
+}
+
+function checkUnread(unread: Uint8Array | undefined, type: StreamOptions['type'] = 'stream'): void {
+  if (unread === undefined) return
+  if (!(unread instanceof Uint8Array)) throw new UsageError(`unread is a Uint8Array, not ${shown(unread)}`)
+  if (unread.length === 0 || type === 'stream') return
+  throw new UsageError(`type '${type}' has no unread bytes: the kernel keeps messages whole`)
 }
 
 /** What cannot work is said before anything is opened, or taken over: a caller keeps what could not be adopted. */

@@ -12,6 +12,7 @@ import { warnOfAuthorize } from '../transport/admission.js'
 import {
   type AcceptPressure,
   type Address,
+  type Descriptor,
   formatAddress,
   Listener,
   type ListenerOptions,
@@ -188,6 +189,23 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     return Promise.resolve()
   }
 
+  /**
+   * Gives the listening socket away, as `close` but for this: the socket's file stays, those who connect wait in the
+   * backlog until somebody listens on with `listen({ fd: socket })`, and streams that nobody has taken yet can still be
+   * taken. Nobody is turned away meanwhile. The caller's from now on. Throws ClosedError once closed.
+   */
+  detach(): Descriptor {
+    const socket = this.#listener.detach()
+    try {
+      this.#signal?.removeEventListener('abort', this.#onAbort)
+      this.#doneAccepting()
+    } catch (error) {
+      socket.close() // a listener has thrown, and the caller is not given it
+      throw error
+    }
+    return socket
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -255,6 +273,10 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   /** With an error, whoever iterates is told of it, once. */
   #ended(error?: PillionError): void {
     for (const stream of this.#waiting.splice(0)) stream.destroy()
+    this.#doneAccepting(error)
+  }
+
+  #doneAccepting(error?: PillionError): void {
     const [first, ...others] = this.#takers.splice(0)
     if (error === undefined || first === undefined) this.#failure = error
     if (error === undefined) first?.resolve(finished)

@@ -11,7 +11,7 @@ import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { type Address, addressOfName, formatAddress, type ParsedAddress, parseAddress } from './address.js'
 import { type Authorize, Candidate, isSameUserOrRoot, warnOfAuthorize } from './admission.js'
 import { adoptSocket } from './adopt-socket.js'
-import { adoptOwned, type Descriptor } from './descriptor.js'
+import { adoptOwned, type Descriptor, surrender } from './descriptor.js'
 import { binding, type NativeWatcher } from './native.js'
 import type { Peer } from './peer.js'
 import { SocketFile } from './socket-file.js'
@@ -172,6 +172,17 @@ export class Listener implements Disposable {
     this.#file?.remove()
     this.#watcher.close()
     this.#socket.close()
+  }
+
+  /**
+   * Ends the accepting and gives the listening socket away, to whoever listens on with `{ fd }`; its file stays, and those who
+   * connect meanwhile wait in the backlog. The caller's from now on.
+   */
+  detach(): Descriptor {
+    this.#checkOpen()
+    clearTimeout(this.#retry)
+    this.#watcher.close()
+    return adoptOwned(surrender(this.#socket))
   }
 
   [Symbol.dispose](): void {

@@ -46,6 +46,13 @@ export interface NativeSocket {
    *  @param tellsReceives a row for each recvmsg, also where it returned no descriptors */
   configure(headroom: number, busyPoll: number, acceptDescriptors: boolean, tellsReceives: boolean): void
   setRef(ref: boolean): void
+  /** Bytes to be presented in front of those that are received next. */
+  preload(bytes: Uint8Array): void
+  /**
+   * Lets go of the descriptor, which stays open and in the ledger. Returns the bytes that were received and not consumed;
+   * undefined if they are gone, and nothing was done. Not while a wake-up is being presented.
+   */
+  release(): Uint8Array | undefined
   close(): void
 }
 

@@ -83,6 +83,15 @@ export class Receiving {
     this.#takeRisk(this.#atRisk)
   }
 
+  /** Bytes that were received before; the first `consumed` of them are done with. */
+  preload(bytes: Uint8Array, consumed: number): void {
+    if (this.#socket.closed) return
+    const rest = bytes.subarray(consumed)
+    this.#socket.native.preload(rest)
+    this.#position = consumed
+    this.#carried = rest.length
+  }
+
   setRef(ref: boolean): void {
     this.#wait.setRef(ref)
   }

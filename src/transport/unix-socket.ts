@@ -178,6 +178,27 @@ export class UnixSocket {
     }
   }
 
+  /**
+   * Bytes of the stream that a former owner of the socket has received; `consumed` of them are done with, the rest is
+   * presented in front of what comes next. To be called before anything is received.
+   */
+  preload(bytes: Uint8Array, consumed: number): void {
+    this.#receiving.preload(bytes, consumed)
+  }
+
+  /**
+   * Lets go of the socket without closing it: its number, in the ledger and the caller's, and the bytes that were received
+   * and not consumed. Nothing may wait in the queue, and no handler be running. Throws ClosedError once closed.
+   */
+  release(): { readonly fd: number; readonly carried: Uint8Array } {
+    const { fd } = this
+    this.#rememberPeer()
+    const carried = this.#socket.release()
+    this.#receiving.close()
+    this.#sending.close()
+    return { fd, carried }
+  }
+
   /** Closes the socket and what waits in its queue, now. Nothing is called any more. */
   close(): void {
     if (this.closed) return

@@ -2,7 +2,7 @@
  * WatchedSocket: what the two directions of a socket share: the descriptor, and the events that it is watched for. Knows
  * neither bytes nor descriptors that pass.
  */
-import type { PillionError } from '../errors.js'
+import { type PillionError, UsageError } from '../errors.js'
 import { binding, Events, type NativeSocket } from './native.js'
 import type { SocketSettings } from './socket-options.js'
 import { systemFailure } from './system-failure.js'
@@ -57,6 +57,19 @@ export class WatchedSocket {
   /** `sendmsg /run/x.sock`: a system call as messages name it. */
   named(syscall: string): string {
     return this.address === undefined ? syscall : `${syscall} ${this.address}`
+  }
+
+  /**
+   * Lets go of the descriptor: open, in the ledger, and the caller's, with the bytes that were not consumed. Throws UsageError
+   * when these are gone; then nothing has changed.
+   */
+  release(): Uint8Array {
+    const carried = this.native.release()
+    if (carried === undefined) {
+      throw new UsageError('received bytes that nobody had consumed are gone: their memory was transferred')
+    }
+    this.#fd = -1
+    return carried
   }
 
   close(): void {

@@ -306,3 +306,37 @@ test.each(readinesses)(
     expect(await child.end()).toBe(0)
   },
 )
+
+describe('detach', () => {
+  test('gives the listening socket away: the file stays, and who connects meanwhile is served by the next', async () => {
+    const first = await listen(path)
+    first.on('connection', destroyedAfterTest)
+    const socket = first.detach()
+    expect([first.closed, existsSync(path)]).toEqual([true, true])
+    const waiting = await client()
+    waiting.send(Buffer.from('meanwhile'))
+
+    const second = await listen({ fd: socket })
+    onTestFinished(() => second.close())
+    const connections = second[Symbol.asyncIterator]()
+    const { value: stream } = await connections.next()
+    expect((await take(destroyedAfterTest(stream!), 1)).map(({ payload }) => text(payload))).toEqual(['meanwhile'])
+    await first.close()
+    expect(existsSync(path)).toBe(true)
+  })
+
+  test('ends the iteration behind the streams that were accepted, and throws once closed', async () => {
+    const server = await serve()
+    const connections = server[Symbol.asyncIterator]()
+    await Promise.all([client(), client()])
+    const { value: taken } = await connections.next()
+    destroyedAfterTest(taken!)
+    const asked = connections.next()
+    await asked.then(({ value }) => destroyedAfterTest(value!))
+    const next = connections.next()
+    server.detach().close()
+
+    expect(await next).toEqual({ value: undefined, done: true })
+    expect(() => server.detach()).toThrow(ClosedError)
+  })
+})

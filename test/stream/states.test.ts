@@ -33,6 +33,8 @@ const calls: Record<string, (stream: FrameStream) => unknown> = {
   stats: (stream) => stream.stats,
   readable: (stream) => stream.readable,
   writable: (stream) => stream.writable,
+  stopReceiving: (stream) => stream.stopReceiving(),
+  detach: (stream) => stream.detach().socket.close(),
   destroy: (stream) => stream.destroy(),
   dispose: (stream) => stream[Symbol.asyncDispose](),
 }
@@ -66,6 +68,8 @@ const open: Record<string, Outcome> = {
   stats: 'ok',
   readable: 'ok',
   writable: 'ok',
+  stopReceiving: 'ok',
+  detach: 'UsageError',
   destroy: 'ok',
   dispose: 'ok',
 }
@@ -81,6 +85,7 @@ const iterated = {
   onBatch: 'UsageError',
   next: 'UsageError',
   readable: 'UsageError',
+  stopReceiving: 'pending',
 } as const
 const heard = { next: 'UsageError', onBatch: 'UsageError', readable: 'UsageError' } as const
 const gone = {
@@ -90,6 +95,8 @@ const gone = {
   end: 'ClosedError',
   next: 'done',
   closed: 'ok',
+  stopReceiving: 'ClosedError',
+  detach: 'ClosedError',
 } as const
 
 const states: Record<string, State> = {
@@ -143,7 +150,15 @@ const states: Record<string, State> = {
       await Promise.all([stream.end(), peer.end()])
       await stream.closed
     },
-    differs: { ...gone, drained: 'ok', flush: 'ok', end: 'ok' },
+    differs: { ...gone, drained: 'ok', flush: 'ok', end: 'ok', stopReceiving: 'ok' },
+  },
+  'stopped receiving': { reach: (stream) => stream.stopReceiving(), differs: { next: 'done', detach: 'ok' } },
+  detached: {
+    reach: async (stream) => {
+      await stream.stopReceiving()
+      stream.detach().socket.close()
+    },
+    differs: { ...gone, stopReceiving: 'ok' },
   },
   destroyed: { reach: (stream) => stream.destroy(), differs: { ...gone } },
   'destroyed with an error': {
@@ -158,6 +173,7 @@ const states: Record<string, State> = {
       end: 'Error',
       closed: 'Error',
       next: 'Error',
+      stopReceiving: 'Error',
     },
   },
   'whose peer has gone, found out by sending': {
@@ -173,6 +189,7 @@ const states: Record<string, State> = {
       end: 'Error',
       closed: 'Error',
       next: 'Error',
+      stopReceiving: 'Error',
     },
   },
   'broken by the peer, with a frame that nobody has taken': {
@@ -183,7 +200,14 @@ const states: Record<string, State> = {
       peer.send(new Uint8Array(11))
       await until(() => stream.stats.received.bytes === 28)
     },
-    differs: { ...sendsNoMore, drained: 'Error', flush: 'Error', next: 'frame' },
+    differs: {
+      ...sendsNoMore,
+      drained: 'Error',
+      flush: 'Error',
+      next: 'frame',
+      stopReceiving: 'Error',
+      detach: 'ClosedError',
+    },
   },
 }
 

@@ -57,6 +57,10 @@ export class AnnouncedPairing implements Pairing {
     return bearer?.complete === true && !bearer.satisfied ? bearer : undefined
   }
 
+  get holds(): boolean {
+    return this.#pending.weight > 0 || this.#bearer?.complete === false
+  }
+
   release(): number[] {
     return this.#pending.release()
   }

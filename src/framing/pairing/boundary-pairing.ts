@@ -55,6 +55,10 @@ export class BoundaryPairing implements Pairing {
     if (next !== undefined && weight > this.#maxDescriptors) throw this.#tooMany(weight, next.end - 1)
   }
 
+  get holds(): boolean {
+    return this.#pending.weight > 0
+  }
+
   release(): number[] {
     return this.#pending.release()
   }

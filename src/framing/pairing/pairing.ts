@@ -24,6 +24,8 @@ export interface Pairing {
    * will tell whose it is. Neither it nor any frame behind it may be delivered.
    */
   readonly undecided: PairedFrame | undefined
+  /** After `settle`: something has come whose frame is not complete, if it is known at all. */
+  readonly holds: boolean
   /** Hands over the descriptors that no frame has. */
   release(): number[]
 }

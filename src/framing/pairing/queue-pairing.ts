@@ -88,6 +88,10 @@ export class QueuePairing implements Pairing {
     throw new DescriptorMismatchError(message, known)
   }
 
+  get holds(): boolean {
+    return this.#held > 0 || this.#gap
+  }
+
   release(): number[] {
     return this.#take(this.#held)
   }

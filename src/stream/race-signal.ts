@@ -1,0 +1,22 @@
+/**
+ * Waiting that can be given up: the waiting ends, and what is waited for goes on.
+ */
+
+/** The promise, or the signal's reason if that comes first; listens no longer than it waits. */
+export function raceSignal<T>(waiting: Promise<T>, signal: AbortSignal, onGivenUp: () => void = () => {}): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (reason: unknown): void => {
+      onGivenUp()
+      reject(reason)
+    }
+    try {
+      signal.throwIfAborted()
+    } catch (reason) {
+      giveUp(reason)
+      return
+    }
+    const onAbort = (): void => giveUp(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    waiting.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
