@@ -111,6 +111,7 @@ function ofSymbol(handle: Handle, key: symbol): unknown {
 }
 
 const forgotten = new FinalizationRegistry<Handle>((handle) => {
+  if (handle.disposed) return // by a method that returned it
   handle.dispose()
   if (process.env.NODE_ENV === 'production') return
   warnOnce(

@@ -16,7 +16,7 @@ import { mostBigintDigits, type ValueLimits } from './limits.js'
 import type { Incoming } from './passing.js'
 import { CapabilityReference, DescriptorReference, PromiseReference } from './reference.js'
 import { scanValue } from './scan.js'
-import { binaryKinds, type CapabilityTag, markKey, Tag } from './tags.js'
+import { binaryKinds, type CapabilityTag, markKey, partsOf, Tag } from './tags.js'
 import { unpack } from './value-codec.js'
 
 /** A value that was promised, and where it belongs. Owns its capability. */
@@ -97,8 +97,9 @@ abstract class Decoder {
 
   #members(object: Record<string, unknown>): Record<string, unknown> {
     for (const key of Object.keys(object)) {
-      const decoded = this.member(object, key)
       // Awaited, such an object would call the peer and wait for what it says.
+      if (key === 'then' && isPromise(object[key])) throw refused('it has a promise `then`')
+      const decoded = this.member(object, key)
       if (key === 'then' && typeof decoded === 'function') throw refused('it has a method `then`')
       object[key] = decoded
     }
@@ -109,6 +110,7 @@ abstract class Decoder {
     const parts = object[markKey]
     if (!Array.isArray(parts) || Object.keys(object).length !== 1) throw refused('a mark that is none')
     const [tag, a, b] = parts as readonly unknown[]
+    if (parts.length !== partsOf[tag as number]) throw refused(`a mark ${String(tag)} of ${parts.length} parts`)
     switch (tag) {
       case Tag.literal:
         if (!isObject(a)) throw refused('a literal that is no object')
@@ -133,7 +135,7 @@ abstract class Decoder {
         if (!Array.isArray(a)) throw refused('a set that is no array')
         return new Set(this.#elements(a))
       case Tag.error:
-        if (!isObject(a)) throw refused('an error that is no object')
+        if (!isObject(a) || Object.values(a).some(isPromise)) throw refused('an error that is none')
         return errorOf(this.#members(a))
       case Tag.binary:
         return binaryOf(a, b)
@@ -201,6 +203,8 @@ class ValueDecoder extends Decoder {
   readonly #incoming: Incoming
   readonly #usedCaps = new Set<number>()
   readonly #usedDescriptors = new Set<number>()
+  /** What ends the streams that have been made. */
+  readonly #streams: (() => Promise<unknown>)[] = []
   /** Puts what was promised where it is being looked at now. */
   #fill: (value: unknown) => void
 
@@ -226,6 +230,8 @@ class ValueDecoder extends Decoder {
   abandon(): void {
     for (const disposable of this.#result.owned) disposable[Symbol.dispose]()
     for (const { cap } of this.#result.promised) cap.release()
+    // Its source or sink is told; that it has gone meanwhile is nothing to tell anybody here.
+    for (const stop of this.#streams) stop().catch(() => {})
   }
 
   protected override member(container: Record<string | number, unknown> | unknown[], key: string | number): unknown {
@@ -238,12 +244,21 @@ class ValueDecoder extends Decoder {
   protected override capability(tag: CapabilityTag, index: number): unknown {
     const cap = this.#takeCap(index)
     switch (tag) {
-      case Tag.readable:
-        return this.#incoming.readable(cap)
-      case Tag.writable:
-        return this.#incoming.writable(cap)
-      case Tag.iterable:
-        return this.#incoming.iterable(cap)
+      case Tag.readable: {
+        const stream = this.#incoming.readable(cap)
+        this.#streams.push(() => stream.cancel())
+        return stream
+      }
+      case Tag.writable: {
+        const stream = this.#incoming.writable(cap)
+        this.#streams.push(() => stream.abort())
+        return stream
+      }
+      case Tag.iterable: {
+        const iterable = this.#incoming.iterable(cap)
+        this.#streams.push(async () => iterable[Symbol.asyncIterator]().return?.())
+        return iterable
+      }
       default: {
         const stub = this.#incoming.stub(cap)
         this.#result.owned.push(stub as Disposable)
@@ -304,10 +319,11 @@ function binaryOf(kind: unknown, bytes: unknown): unknown {
 }
 
 function bigintOf(digits: unknown): bigint {
-  if (typeof digits !== 'string' || digits.length > mostBigintDigits + 1 || !/^-?[0-9a-f]+$/.test(digits)) {
-    throw refused('a bigint that is none')
-  }
-  return digits.startsWith('-') ? -BigInt(`0x${digits.slice(1)}`) : BigInt(`0x${digits}`)
+  if (typeof digits !== 'string') throw refused('a bigint that is no string')
+  const negative = digits.startsWith('-')
+  const magnitude = negative ? digits.slice(1) : digits
+  if (magnitude.length > mostBigintDigits || !/^[0-9a-f]+$/.test(magnitude)) throw refused('a bigint that is none')
+  return negative ? -BigInt(`0x${magnitude}`) : BigInt(`0x${magnitude}`)
 }
 
 function regexpOf(source: unknown, flags: unknown): RegExp {

@@ -1,6 +1,6 @@
 /**
- * Encoding: from a JavaScript value to a Payload. What MessagePack has no word for is replaced by marked maps (tags.ts)
- * on the way; what needs no replacing is not copied.
+ * Encoding: from a JavaScript value to a Payload, in one go: each property is read once. For what MessagePack has no word
+ * for there are marked maps (tags.ts).
  *
  * Lent (arguments): stubs and descriptors stay the caller's, references and duplicates travel. Moved (results): they are
  * the payload's from now on. When encoding throws, lent ones are still the caller's, moved ones are closed.
@@ -10,14 +10,16 @@ import { ClosedError, type PillionError, UsageError } from '../../errors.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import { Descriptor } from '../../transport/index.js'
 import type { Capability } from '../machine/capability.js'
+import type { Path } from '../machine/messages.js'
 import { Payload } from '../machine/payload.js'
 import { RpcError } from '../rpc-error.js'
 import { RpcTarget } from '../rpc-target.js'
-import type { ValueLimits } from './limits.js'
+import { mostBigintDigits, type ValueLimits } from './limits.js'
 import { type Outgoing, type Passable, passable } from './passing.js'
 import { CapabilityReference, DescriptorReference, PromiseReference } from './reference.js'
 import { binaryKinds, markKey, Tag } from './tags.js'
-import { pack } from './value-codec.js'
+import { pathText, spread, type Trail } from './value-path.js'
+import { type ValueWriter, withWriter } from './value-writer.js'
 
 export type Ownership = 'lent' | 'moved'
 
@@ -33,16 +35,11 @@ export function encodeValue(
   outgoing: Outgoing,
   limits: ValueLimits,
 ): Payload {
-  if (isPlainScalar(value)) return new Payload(pack(value))
-  return new Encoder(root, ownership, outgoing, limits).encode(value)
-}
-
-function isPlainScalar(value: unknown): boolean {
-  const type = typeof value
-  return type === 'string' || type === 'boolean' || value === null || (type === 'number' && value !== 0)
+  return withWriter((writer) => new Encoder(writer, root, ownership, outgoing, limits).encode(value))
 }
 
 class Encoder {
+  readonly #out: ValueWriter
   readonly #root: string
   readonly #moved: boolean
   readonly #outgoing: Outgoing
@@ -51,11 +48,14 @@ class Encoder {
   readonly #descriptors: Descriptor[] = []
   readonly #consumed: Passable[] = []
   /** The keys that lead to what is being looked at, and the objects on the way. */
-  readonly #trail: (string | number)[] = []
+  readonly #trail: Trail = []
   readonly #ancestors: object[] = []
+  /** Arrays and maps of MessagePack's around what is written: a mark is two. */
+  #depth = 0
   #count = 0
 
-  constructor(root: string, ownership: Ownership, outgoing: Outgoing, limits: ValueLimits) {
+  constructor(writer: ValueWriter, root: string, ownership: Ownership, outgoing: Outgoing, limits: ValueLimits) {
+    this.#out = writer
     this.#root = root
     this.#moved = ownership === 'moved'
     this.#outgoing = outgoing
@@ -64,147 +64,235 @@ class Encoder {
 
   encode(value: unknown): Payload {
     try {
-      const content = pack(this.#prepare(value))
+      this.#write(value)
       for (const stub of this.#consumed) stub.dispose()
-      return new Payload(content, this.#caps, this.#descriptors)
+      return new Payload(this.#out.take(), this.#caps, this.#descriptors)
     } catch (error) {
       for (const cap of this.#caps) cap.release()
       for (const descriptor of this.#descriptors) descriptor.close()
-      if (this.#moved) closeWithin(value)
+      if (this.#moved) disposeWithin(value)
       throw error instanceof RangeError ? this.#fault(error.message) : error
     }
   }
 
-  /** The value as MessagePack can say it. */
-  #prepare(value: unknown): unknown {
+  /** @param settled nothing can be put in its place later: a promise cannot stand there */
+  #write(value: unknown, settled = false): void {
     switch (typeof value) {
       case 'string':
+        this.#out.string(value)
+        return
       case 'boolean':
-        return value
+        this.#out.boolean(value)
+        return
       case 'number':
-        return value === 0 && Object.is(value, -0) ? mark(Tag.negativeZero) : value
+        if (value === 0 && Object.is(value, -0)) this.#mark(Tag.negativeZero)
+        else this.#out.number(value)
+        return
       case 'undefined':
-        return mark(Tag.undefined)
+        this.#mark(Tag.undefined)
+        return
       case 'bigint':
-        return mark(Tag.bigint, value.toString(16))
+        this.#bigint(value)
+        return
       case 'function':
-        return this.#reference(value)
+        this.#reference(value, settled)
+        return
       case 'symbol':
         throw this.#fault('a symbol cannot travel')
       default:
-        return value === null ? null : this.#object(value as object)
+        if (value === null) this.#out.nil()
+        else this.#object(value as object)
     }
   }
 
-  #object(value: object): unknown {
-    if (Array.isArray(value)) return this.#within(value, () => this.#array(value))
+  #object(value: object): void {
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null) {
-      return this.#within(value, () => this.#plain(value as Record<string, unknown>))
-    }
-    if (value instanceof Uint8Array) return bytesOf(value)
-    if (value instanceof RpcTarget) return this.#reference(value)
-    if (value instanceof Descriptor) return this.#descriptor(value)
-    return this.#special(value)
+    if (Array.isArray(value)) this.#array(value)
+    else if (prototype === Object.prototype || prototype === null) this.#plain(value as Record<string, unknown>)
+    else if (value instanceof Uint8Array) this.#out.binary(value)
+    else if (value instanceof RpcTarget) this.#target(Tag.capability, value)
+    else if (value instanceof Descriptor) this.#descriptor(value)
+    else this.#special(value)
   }
 
-  /** Depth and cycles: what is inside `value` is prepared while it is an ancestor. */
-  #within<T>(value: object, prepare: () => T): T {
-    if (this.#ancestors.length >= this.#limits.depth) {
-      throw this.#fault(
-        this.#ancestors.includes(value)
-          ? 'a value that contains itself cannot travel'
-          : `nested deeper than ${this.#limits.depth} (limits.depth)`,
-      )
+  #array(value: readonly unknown[]): void {
+    const { length } = value
+    this.#out.array(length)
+    this.#enter(value, length)
+    const trail = this.#trail
+    const last = trail.push(0) - 1
+    for (let i = 0; i < length; i++) {
+      trail[last] = i
+      this.#write(value[i])
     }
-    this.#ancestors.push(value)
-    const prepared = prepare()
-    this.#ancestors.pop()
-    return prepared
+    trail.pop()
+    this.#leave()
   }
 
-  #array(value: readonly unknown[]): readonly unknown[] {
-    this.#counted(value.length)
-    let copy: unknown[] | undefined
-    for (let i = 0; i < value.length; i++) {
-      const element = value[i]
-      if (typeof element === 'string') {
-        if (copy !== undefined) copy.push(element)
-        continue
-      }
-      this.#trail.push(i)
-      const prepared = this.#prepare(element)
-      this.#trail.pop()
-      if (copy === undefined && !same(prepared, element)) copy = value.slice(0, i)
-      if (copy !== undefined) copy.push(prepared)
-    }
-    return copy ?? value
-  }
-
-  #plain(value: Record<string, unknown>): Record<string, unknown> {
+  #plain(value: Record<string, unknown>, settled = false): void {
     const keys = Object.keys(value)
-    this.#counted(keys.length * 2)
-    let copy: Record<string, unknown> | undefined
+    const literal = Object.hasOwn(value, markKey)
+    if (literal) this.#beginMark(value, Tag.literal, 2)
+    this.#out.map(keys.length)
+    this.#enter(value, 2 * keys.length)
+    const trail = this.#trail
+    const last = trail.push('') - 1
     for (const key of keys) {
+      trail[last] = key
       if (key === '__proto__') throw this.#fault('an object with a key __proto__ cannot travel: use a Map')
       const member = value[key]
       if (typeof member === 'function' && key === 'then') {
         throw this.#fault('an object with a method `then` would be taken for a promise')
       }
-      this.#trail.push(key)
-      const prepared = this.#prepare(member)
-      this.#trail.pop()
-      if (copy === undefined && !same(prepared, member)) copy = { ...value }
-      if (copy !== undefined) copy[key] = prepared
+      this.#out.string(key)
+      this.#write(member, settled)
     }
-    const prepared = copy ?? value
-    return markKey in prepared ? mark(Tag.literal, prepared) : prepared
+    trail.pop()
+    this.#leave()
+    if (literal) this.#endMark()
   }
 
-  #special(value: object): unknown {
-    if (value instanceof Date) return mark(Tag.date, value.getTime())
-    if (value instanceof Map) return this.#within(value, () => mark(Tag.map, this.#array([...value].flat())))
-    if (value instanceof Set) return this.#within(value, () => mark(Tag.set, this.#array([...value])))
-    if (value instanceof Error) return this.#within(value, () => mark(Tag.error, this.#plain(this.#errorParts(value))))
-    if (value instanceof RegExp) return mark(Tag.regexp, value.source, value.flags)
-    if (value instanceof URL) return mark(Tag.url, value.href)
+  /** An array of entries as they are written one after the other: of a map, keys and values in turn. */
+  #entries(tag: number, value: Map<unknown, unknown> | Set<unknown>): void {
+    const entries = [...value]
+    const width = value instanceof Map ? 2 : 1
+    this.#beginMark(value, tag, 2)
+    this.#out.array(entries.length * width)
+    this.#enter(value, entries.length * width)
+    for (const [i, entry] of entries.entries()) {
+      this.#trail.push(spread, i)
+      if (width === 1) {
+        this.#write(entry, true)
+      } else {
+        for (const half of [0, 1] as const) {
+          this.#trail.push(half)
+          this.#write((entry as [unknown, unknown])[half], true)
+          this.#trail.pop()
+        }
+      }
+      this.#trail.length -= 2
+    }
+    this.#leave()
+    this.#endMark()
+  }
+
+  #error(value: Error): void {
+    this.#beginMark(value, Tag.error, 2)
+    this.#plain(this.#errorParts(value), true)
+    this.#endMark()
+  }
+
+  #bigint(value: bigint): void {
+    const digits = value.toString(16)
+    if (digits.length > mostBigintDigits + (value < 0n ? 1 : 0))
+      throw this.#fault(`a bigint of more than ${mostBigintDigits} digits in hexadecimal`)
+    this.#mark(Tag.bigint, digits)
+  }
+
+  #special(value: object): void {
+    if (value instanceof Date) this.#mark(Tag.date, value.getTime())
+    else if (value instanceof Map) this.#entries(Tag.map, value)
+    else if (value instanceof Set) this.#entries(Tag.set, value)
+    else if (value instanceof Error) this.#error(value)
+    else if (value instanceof RegExp) this.#mark(Tag.regexp, value.source, value.flags)
+    else if (value instanceof URL) this.#mark(Tag.url, value.href)
+    else if (value instanceof ReadableStream) this.#target(Tag.readable, this.#outgoing.readableSource(value))
+    else if (value instanceof WritableStream) this.#target(Tag.writable, this.#outgoing.writableSink(value))
+    else if (value instanceof CapabilityReference) this.#cap(value.tag, value.cap.addRef())
+    else if (value instanceof DescriptorReference) this.#add(value.descriptor.dup())
+    else if (value instanceof PromiseReference) this.#cap(Tag.promise, value.cap.addRef(), value.path)
+    else this.#other(value)
+  }
+
+  #other(value: object): void {
     const kind = binaryKinds.findIndex((type) => value instanceof type)
-    if (kind >= 0) return mark(Tag.binary, kind, bytesOf(value as ArrayBuffer | ArrayBufferView))
-    if (value instanceof ReadableStream) return this.#target(Tag.readable, this.#outgoing.readableSource(value))
-    if (value instanceof WritableStream) return this.#target(Tag.writable, this.#outgoing.writableSink(value))
-    if (value instanceof CapabilityReference) return this.#cap(value.tag, value.cap.addRef())
-    if (value instanceof DescriptorReference) return this.#add(value.descriptor.dup())
-    if (value instanceof PromiseReference) return this.#cap(Tag.promise, value.cap.addRef(), value.path)
-    if (Symbol.asyncIterator in value) {
-      return this.#target(Tag.iterable, this.#outgoing.iterableSource(value as AsyncIterable<unknown>))
+    if (kind >= 0) this.#mark(Tag.binary, kind, bytesOf(value as ArrayBuffer | ArrayBufferView))
+    else if (Symbol.asyncIterator in value) {
+      this.#target(Tag.iterable, this.#outgoing.iterableSource(value as AsyncIterable<unknown>))
+    } else {
+      throw this.#fault(adviceFor(value))
     }
-    throw this.#fault(adviceFor(value))
   }
 
-  #reference(value: object): unknown {
+  #reference(value: object, settled: boolean): void {
     const stub = (value as { [passable]?: Passable })[passable]
-    if (stub === undefined) return this.#target(Tag.capability, value as RpcTarget)
+    if (stub === undefined) {
+      this.#target(Tag.capability, value as RpcTarget)
+      return
+    }
     const { cap, path } = this.#closedNamed(() => stub.pass())
+    if (path !== undefined && settled) {
+      cap.release()
+      throw this.#fault('a promise cannot travel in a map, in a set or as a part of an error: await it first')
+    }
     if (this.#moved) this.#consumed.push(stub)
-    return path === undefined ? this.#cap(Tag.capability, cap) : this.#cap(Tag.promise, cap, path)
+    if (path === undefined) this.#cap(Tag.capability, cap)
+    else this.#cap(Tag.promise, cap, path)
   }
 
-  #target(tag: number, target: RpcTarget): unknown {
-    return this.#cap(tag, this.#outgoing.hold(target))
+  #target(tag: number, target: RpcTarget): void {
+    this.#cap(tag, this.#outgoing.hold(target))
   }
 
-  #cap(tag: number, cap: Capability, ...more: unknown[]): unknown {
-    this.#caps.push(cap)
-    return mark(tag, this.#caps.length - 1, ...more)
+  #cap(tag: number, cap: Capability, path?: Path): void {
+    const index = this.#caps.push(cap) - 1
+    if (path === undefined) this.#mark(tag, index)
+    else this.#mark(tag, index, path)
   }
 
-  #descriptor(descriptor: Descriptor): unknown {
-    return this.#add(this.#closedNamed(() => (this.#moved ? adoptOwned(surrender(descriptor)) : descriptor.dup())))
+  #descriptor(descriptor: Descriptor): void {
+    this.#add(this.#closedNamed(() => (this.#moved ? adoptOwned(surrender(descriptor)) : descriptor.dup())))
   }
 
-  #add(descriptor: Descriptor): unknown {
-    this.#descriptors.push(descriptor)
-    return mark(Tag.descriptor, this.#descriptors.length - 1)
+  #add(descriptor: Descriptor): void {
+    this.#mark(Tag.descriptor, this.#descriptors.push(descriptor) - 1)
+  }
+
+  // ── arrays, maps and marks ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** A mark, whole. */
+  #mark(tag: number, ...parts: (string | number | Uint8Array | Path)[]): void {
+    this.#beginMark(undefined, tag, 1 + parts.length)
+    for (const part of parts) {
+      if (part instanceof Uint8Array) this.#out.binary(part)
+      else this.#write(part)
+    }
+    this.#endMark()
+  }
+
+  /** As many parts as given, the tag among them, have to be written before its end. */
+  #beginMark(value: object | undefined, tag: number, parts: number): void {
+    this.#out.map(1)
+    this.#out.string(markKey)
+    this.#out.array(parts)
+    this.#out.number(tag)
+    this.#enter(value, 2)
+    this.#enter(value, parts)
+  }
+
+  #endMark(): void {
+    this.#leave()
+    this.#leave()
+  }
+
+  /** What the receiver's scan will count, counted as it does (scan.ts). */
+  #enter(value: object | undefined, members: number): void {
+    this.#count += members
+    if (this.#count > this.#limits.count) throw this.#fault(`more than ${this.#limits.count} values (limits.values)`)
+    if (this.#depth >= this.#limits.depth && members > 0) {
+      throw this.#fault(
+        value !== undefined && this.#ancestors.includes(value)
+          ? 'a value that contains itself cannot travel'
+          : `nested deeper than ${this.#limits.depth} (limits.depth)`,
+      )
+    }
+    this.#depth++
+    this.#ancestors.push(value ?? leaf)
+  }
+
+  #leave(): void {
+    this.#depth--
+    this.#ancestors.pop()
   }
 
   #errorParts(error: Error): Record<string, unknown> {
@@ -216,11 +304,6 @@ class Encoder {
     if (cause !== undefined) parts.cause = cause
     if (this.#outgoing.sendStacks && typeof stack === 'string') parts.stack = stack
     return parts
-  }
-
-  #counted(values: number): void {
-    this.#count += values
-    if (this.#count > this.#limits.count) throw this.#fault(`more than ${this.#limits.count} values (limits.values)`)
   }
 
   #closedNamed<T>(take: () => T): T {
@@ -241,23 +324,7 @@ class Encoder {
   }
 }
 
-/** As one would write it: `args[0].handler.socket`. */
-export function pathText(root: string, trail: readonly (string | number)[]): string {
-  let text = root
-  for (const key of trail) {
-    if (typeof key === 'number') text += `[${key}]`
-    else text += /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
-  }
-  return text
-}
-
-function mark(tag: number, ...parts: unknown[]): Record<string, unknown> {
-  return { [markKey]: [tag, ...parts] }
-}
-
-function same(a: unknown, b: unknown): boolean {
-  return a === b || (typeof a === 'number' && typeof b === 'number')
-}
+const leaf = Object.freeze({})
 
 function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
   return ArrayBuffer.isView(value)
@@ -271,11 +338,25 @@ function adviceFor(value: object): string {
   return `a ${name} cannot travel: pass plain data, or let its class extend RpcTarget to pass it by reference`
 }
 
-/** Descriptors of a result that cannot be sent: they were the callee's to give away, and nobody else will close them. */
-function closeWithin(value: unknown, seen = new Set<unknown>()): void {
-  if (value instanceof Descriptor) value.close()
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || seen.has(value)) return
-  seen.add(value)
-  const members = value instanceof Map ? [...value].flat() : value instanceof Set ? value : Object.values(value)
-  for (const member of members) closeWithin(member, seen)
+/**
+ * Stubs and descriptors of a result that cannot be sent: they were the callee's to give away, and nobody else will. What
+ * is passed by reference keeps its own.
+ */
+function disposeWithin(value: unknown): void {
+  const found = new Set<unknown>([value])
+  for (const item of found) {
+    const stub = typeof item === 'function' ? (item as { [passable]?: Passable })[passable] : undefined
+    if (stub !== undefined) stub.dispose()
+    else if (item instanceof Descriptor) item.close()
+    else for (const member of membersOf(item)) found.add(member) // the set grows while it is gone through
+  }
+}
+
+function membersOf(value: unknown): Iterable<unknown> {
+  if (value instanceof Map) return [...value].flat()
+  if (value instanceof Set || Array.isArray(value)) return value
+  if (value instanceof Error) return [value.cause]
+  if (typeof value !== 'object' || value === null) return []
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null ? Object.values(value) : []
 }

@@ -25,6 +25,9 @@ export const Tag = {
   iterable: 16,
 } as const
 
+/** How many parts a mark has, by its tag, which is the first of them. */
+export const partsOf: readonly number[] = [2, 1, 1, 2, 2, 3, 2, 2, 2, 2, 3, 2, 3, 2, 2, 2, 2]
+
 export type CapabilityTag = typeof Tag.capability | typeof Tag.readable | typeof Tag.writable | typeof Tag.iterable
 
 /** The key that says that a map is no map. */

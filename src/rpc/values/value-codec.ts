@@ -1,25 +1,19 @@
 /**
- * The one msgpackr of the RPC layer: plain MessagePack, no records, no extensions; so it shares nothing with whoever else
- * uses msgpackr in this process.
+ * The one msgpackr of the RPC layer, which reads what scan.ts has let pass: plain MessagePack, no records, no extensions.
+ * So it shares nothing with whoever else uses msgpackr in this process. What is written, ValueWriter writes.
  */
-import { Packr } from 'msgpackr'
+import { Unpackr } from 'msgpackr'
 
-const packr = new Packr({
+const unpackr = new Unpackr({
   useRecords: false,
   structuredClone: false,
   moreTypes: false,
-  variableMapSize: true,
+  mapsAsObjects: true,
   copyBuffers: false,
   int64AsType: 'number',
-  useBigIntExtension: false,
 })
-
-/** Memory that is nobody else's. The value holds nothing that MessagePack has no word for. */
-export function pack(value: unknown): Uint8Array {
-  return packr.pack(value)
-}
 
 /** The bytes have been scanned. Binaries in it are views of them. */
 export function unpack(bytes: Uint8Array): unknown {
-  return packr.unpack(bytes)
+  return unpackr.unpack(bytes)
 }
