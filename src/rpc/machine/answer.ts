@@ -90,6 +90,7 @@ export class Answer {
   follow(other: Answer): void {
     if (this.#outcome !== undefined || this.#followed !== undefined || this.#refs === 0) {
       other.release()
+      this.settle(canceledError()) // nobody wants to know, but what lives as long as the call has to end
       return
     }
     this.#followed = other
@@ -115,7 +116,10 @@ export class Answer {
     return Number.POSITIVE_INFINITY
   }
 
-  /** Nobody wants to know any more, and it is not done. */
+  /**
+   * Nobody wants to know any more, and it is not done. It has to be settled all the same, in the end: whoever counts what
+   * is under way has subscribed.
+   */
   protected canceled(): void {}
 
   #done(outcome: Outcome): void {
@@ -188,8 +192,14 @@ class WaitingAnswer extends Answer {
 
   protected override canceled(): void {
     this.request.params.release()
+    this.settle(canceledError())
     this.#onCanceled()
   }
+}
+
+/** What becomes of a call whose caller has let go of it. */
+export function canceledError(): RpcError {
+  return new RpcError('disconnected', 'the call was canceled')
 }
 
 function callOutcome(outcome: Outcome, request: CallRequest): Answer {

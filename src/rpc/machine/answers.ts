@@ -85,13 +85,13 @@ export class Answers {
     const entry = this.#entries.get(id)
     if (entry === undefined) return // forgotten when it returned, and finished all the same
     this.#entries.delete(id)
-    if (entry.returned) {
-      if (releaseResultCaps) this.#link.releaseExports(entry.resultExports)
-    } else {
+    const { returned } = entry
+    if (!returned) {
       entry.returned = true
       this.#send(entry, { kind: 'canceled' }, [], true)
     }
     entry.answer.release()
+    if (returned && releaseResultCaps) this.#link.releaseExports(entry.resultExports)
   }
 
   clear(): void {

@@ -71,6 +71,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
   readonly #imports: Imports
   readonly #embargoes = new Embargoes()
   #failure: RpcError | undefined
+  #failing = false
   #onPong: (() => void) | undefined
 
   /** Takes over the transport and a reference to `main`. Nothing is received before `start`. */
@@ -159,7 +160,8 @@ export class Connection implements Link, ImportHost, QuestionHost {
 
   /** The peer has broken the protocol, or a limit: it is told why, and the session ends. */
   fail(thrown: Error): void {
-    if (this.#failure !== undefined) return
+    if (this.#failure !== undefined || this.#failing) return
+    this.#failing = true // telling the peer may fail as well, for the same reason
     const error =
       thrown instanceof RpcError ? thrown : new RpcError('failed', thrown.message, { cause: thrown, origin: 'system' })
     this.send({ type: 'abort', exception: exceptionOf(error, this.vat) })

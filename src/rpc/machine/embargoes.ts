@@ -3,7 +3,7 @@
  * a Disembargo has taken the same way (rpc.capnp, *Disembargo*).
  */
 
-import { RpcError } from '../rpc-error.js'
+import { asError, RpcError } from '../rpc-error.js'
 import { decodeTree } from '../values/decode.js'
 import { CapabilityReference } from '../values/reference.js'
 import type { Capability } from './capability.js'
@@ -53,35 +53,42 @@ export function embargoed(cap: Capability, waitingCalls: number, embargo: Embarg
  * an embargo each. Takes over the references.
  */
 export function embargoCapabilities(
-  payload: Payload,
-  vat: Vat,
+  caps: readonly Capability[],
+  paths: readonly (Path | undefined)[],
   own: readonly boolean[],
   called: readonly Path[],
   waitingCalls: number,
   embargo: (path: Path) => Embargo,
 ): Capability[] {
-  const paths = pathsOfCapabilities(payload, vat)
-  return payload.caps.map((cap, i) => {
+  return caps.map((cap, i) => {
     const path = paths[i]
     if (own[i] !== true || path === undefined || !called.some((other) => startsWith(other, path))) return cap
     return embargoed(cap, waitingCalls, embargo(path))
   })
 }
 
-/** Where in the value each capability lies, by its index; undefined where nothing refers to it. */
-function pathsOfCapabilities(payload: Payload, vat: Vat): readonly (Path | undefined)[] {
+/**
+ * Where in a value each of its capabilities lies, by its index; undefined where nothing refers to it. An error for what is
+ * no value.
+ */
+export function pathsOfCapabilities(payload: Payload, vat: Vat): readonly (Path | undefined)[] | Error {
   const paths: (Path | undefined)[] = payload.caps.map(() => undefined)
+  const indexes = new Map<Capability, number>()
+  for (const [i, cap] of payload.caps.entries()) if (!indexes.has(cap)) indexes.set(cap, i)
   const look = (value: unknown, path: Path): void => {
     if (value instanceof CapabilityReference) {
-      const index = payload.caps.indexOf(value.cap)
-      paths[index] ??= path
+      paths[indexes.get(value.cap) as number] ??= path
     } else if (Array.isArray(value)) {
       for (const [i, element] of value.entries()) look(element, [...path, i])
     } else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
       for (const [key, member] of Object.entries(value)) look(member, [...path, key])
     }
   }
-  look(decodeTree(payload, vat.values.limits), [])
+  try {
+    look(decodeTree(payload, vat.values.limits), [])
+  } catch (error) {
+    return asError(error)
+  }
   return paths
 }
 

@@ -1,8 +1,9 @@
 /**
  * ImportCapability: an object of the peer's. Counts how often the peer has named it to us, which is what a Release says.
  */
-import type { RpcError } from '../rpc-error.js'
+import { RpcError } from '../rpc-error.js'
 import type { Answer } from './answer.js'
+import { BrokenCapability } from './broken-capability.js'
 import { type CallRequest, Capability, type Resolution } from './capability.js'
 import type { MessageTarget } from './messages.js'
 import { noPath } from './messages.js'
@@ -84,9 +85,28 @@ export class ImportCapability extends Capability {
       capability.release()
       return
     }
-    this.#inner = capability
+    if (capability.resolved === this) {
+      capability.release()
+      this.#inner = new BrokenCapability(
+        new RpcError('failed', 'a promise was resolved to itself', { origin: 'remote' }),
+      )
+    } else {
+      this.#inner = capability
+      this.#shorten(capability)
+    }
     this.#resolvers.tell()
     this.#releaseToPeer()
+  }
+
+  /** A promise that resolves to a promise, and so on, is one step from its end however many there were. */
+  #shorten(inner: Capability): void {
+    inner.resolution?.subscribe(() => {
+      const { resolved } = inner
+      if (this.released || this.#inner !== inner || resolved === inner) return
+      this.#inner = resolved.addRef()
+      inner.release()
+      this.#shorten(resolved)
+    })
   }
 
   /** The connection is lost. */

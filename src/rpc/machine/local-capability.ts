@@ -12,7 +12,7 @@ import { encodeValue } from '../values/encode.js'
 import { passable } from '../values/passing.js'
 import { CapabilityReference } from '../values/reference.js'
 import { Tag } from '../values/tags.js'
-import { Answer } from './answer.js'
+import { Answer, canceledError } from './answer.js'
 import { type CallRequest, Capability } from './capability.js'
 import { completeValue } from './complete-value.js'
 import { followPath, isPassable, isThenable } from './followed-path.js'
@@ -59,14 +59,19 @@ export class LocalCapability extends Capability {
   #serve(request: CallRequest, answer: ServedAnswer, context: ServedCallContext): void {
     if (answer.released) {
       request.params.release()
+      answer.settle(canceledError())
       return
     }
     const done = servedCall(request, context)
     if (done !== undefined) answer.subscribe(done)
     if (request.mode === 'call') {
       completeValue(request.params, 'args', this.#vat, request.context, (args) => {
-        if (args instanceof Error) answer.settle(args)
-        else this.#invoke(request.path, args.value, answer, context, () => args.dispose())
+        if (args instanceof Error) {
+          answer.settle(args)
+        } else if (answer.released) {
+          args.dispose() // canceled while something was waited for
+          answer.settle(canceledError())
+        } else this.#invoke(request.path, args.value, answer, context, () => args.dispose())
       })
     } else {
       this.#get(request, answer, context)
@@ -172,7 +177,7 @@ class ServedAnswer extends Answer {
   }
 
   protected override canceled(): void {
-    this.#context.cancel(new RpcError('disconnected', 'the call was canceled'))
+    this.#context.cancel(canceledError())
   }
 }
 

@@ -7,7 +7,7 @@ import { encodeValue } from '../values/encode.js'
 import { CapabilityReference } from '../values/reference.js'
 import { Answer } from './answer.js'
 import { type CallOrigin, type Capability, localOrigin } from './capability.js'
-import { type CompleteValue, completeValue } from './complete-value.js'
+import { type CompleteValue, completeValue, Expansion } from './complete-value.js'
 import type { MapProgram, MapReference, MapStep, MapValue } from './map-program.js'
 import type { Path } from './messages.js'
 import { nil, Payload } from './payload.js'
@@ -15,8 +15,10 @@ import { capabilityAt } from './pipeline-capability.js'
 import { Results } from './results.js'
 import type { Vat } from './vat.js'
 
-/** Calls that one run may make: elements times steps. */
+/** Calls that one run may make, and capabilities that it may pass on: elements times what the program has of them. */
 const mostCalls = 10_000
+/** The program's own values, once for each element. */
+const mostBytes = 64 * 1024 * 1024
 
 /** Takes over both payloads. Never throws. */
 export function runMap(vat: Vat, input: Payload, program: Payload, context: CallOrigin): Answer {
@@ -38,12 +40,12 @@ function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, an
     const { steps, result, captures } = parse(decodeTree(program, vat.values.limits))
     const value = decodeTree(input, vat.values.limits)
     const elements = Array.isArray(value) ? value : value === null || value === undefined ? [] : [value]
-    if (elements.length * (steps.length + 1) > mostCalls) {
-      throw new RpcError(
-        'overloaded',
-        `a map of ${elements.length} elements by ${steps.length} steps is over ${mostCalls} calls`,
-      )
+    const cost = costOf(steps, result)
+    if (elements.length * cost.calls > mostCalls || elements.length * cost.bytes > mostBytes) {
+      const each = `${steps.length} steps, ${cost.bytes} bytes`
+      throw new RpcError('overloaded', `a map of ${elements.length} elements, ${each} each, is over what one may cost`)
     }
+    const expansion = new Expansion(mostCalls)
     const gathered: (CompleteValue | Error | undefined)[] = elements.map(() => undefined)
     let missing = elements.length
     const settle = (): void => {
@@ -53,11 +55,19 @@ function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, an
       answer.settle(resultsOf(vat, gathered as (CompleteValue | Error)[], single))
     }
     for (const [i, element] of elements.entries()) {
-      runOn(vat, element, steps, result, captures, context, (mapped) => {
+      const done = (mapped: CompleteValue | Error): void => {
         gathered[i] = mapped
         missing--
         settle()
-      })
+      }
+      let payload: Payload
+      try {
+        payload = encodeValue(element, 'element', 'lent', vat.values.outgoing, vat.values.limits)
+      } catch (error) {
+        done(asError(error)) // a descriptor in it cannot be duplicated
+        continue
+      }
+      runOn(vat, payload, steps, result, captures, context, expansion, done)
     }
     if (elements.length === 0) settle()
   } catch (error) {
@@ -66,17 +76,27 @@ function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, an
   }
 }
 
+/** What running a program on one element takes. */
+function costOf(steps: readonly MapStep[], result: MapValue): { readonly calls: number; readonly bytes: number } {
+  const values = [...steps.map(({ params }) => params), result].filter((value) => value !== undefined)
+  return {
+    calls: values.reduce((sum, { caps }) => sum + caps.length, steps.length + 1),
+    bytes: values.reduce((sum, { content }) => sum + content.length, 0),
+  }
+}
+
+/** Takes over the element. */
 function runOn(
   vat: Vat,
-  element: unknown,
+  element: Payload,
   steps: readonly MapStep[],
   result: MapValue,
   captures: readonly Capability[],
   context: CallOrigin,
+  expansion: Expansion,
   done: (value: CompleteValue | Error) => void,
 ): void {
-  const { outgoing, limits } = vat.values
-  const variables = [Answer.of(new Results(encodeValue(element, 'element', 'lent', outgoing, limits), vat.values))]
+  const variables = [Answer.of(new Results(element, vat.values))]
   const capOf = (reference: MapReference): Capability => {
     if ('capture' in reference) return (captures[reference.capture] as Capability).addRef()
     return capabilityAt(variables[reference.variable] as Answer, reference.path)
@@ -89,10 +109,11 @@ function runOn(
     target.release()
   }
   const mapped = new Payload(result.content, result.caps.map(capOf))
-  completeValue(mapped, 'result', vat, origin, (value) => {
+  const completed = (value: CompleteValue | Error): void => {
     for (const variable of variables) variable.release()
     done(value)
-  })
+  }
+  completeValue(mapped, 'result', vat, origin, completed, expansion)
 }
 
 /** @param single the value was no array: what stands for nothing mapped */

@@ -2,10 +2,10 @@
  * Questions: our calls on the peer, until they have returned and been finished.
  */
 import { RpcError } from '../rpc-error.js'
-import { Answer } from './answer.js'
+import { Answer, canceledError } from './answer.js'
 import { exportsIn } from './answers.js'
 import type { CallRequest, Capability } from './capability.js'
-import { embargoCapabilities } from './embargoes.js'
+import { embargoCapabilities, pathsOfCapabilities } from './embargoes.js'
 import { errorOf } from './exceptions.js'
 import { IdTable } from './id-table.js'
 import type { Link } from './link.js'
@@ -107,6 +107,7 @@ export class Questions {
       if (message.releaseParamCaps) this.#link.releaseExports(question.paramExports)
       if (question.canceledByUs) {
         this.#open.delete(question.id)
+        question.settle(canceledError())
         return
       }
       taken = message.outcome.kind === 'results'
@@ -126,6 +127,7 @@ export class Questions {
     question.returned = true
     this.#open.delete(id)
     question.settle(new RpcError('unimplemented', `the peer knows no message '${type}'`, { origin: 'remote' }))
+    this.#link.releaseExports(question.paramExports) // it cannot have taken note of them
   }
 
   /** The session has ended. */
@@ -161,29 +163,36 @@ export class Questions {
   }
 
   /** The results' capabilities, those that lie nearer than the way that calls on them went behind an embargo. */
-  #resultsOf(question: Question, wire: WirePayload, { descriptors, lost }: ReceivedDescriptors): Results {
+  #resultsOf(question: Question, wire: WirePayload, { descriptors, lost }: ReceivedDescriptors): Results | Error {
     const { tables, vat } = this.#link
-    let caps: Capability[]
+    let caps: Capability[] = []
+    let taken = false
     try {
       caps = tables.receiveAll(wire.capTable)
-    } catch (error) {
-      for (const descriptor of descriptors) descriptor.close()
-      throw error
+      const content = wire.content.slice()
+      const own = wire.capTable.map(isReceivers)
+      if (question.pipelined.length > 0 && own.includes(true)) {
+        const paths = pathsOfCapabilities(new Payload(content, caps, descriptors, lost), vat)
+        if (paths instanceof Error) return paths
+        const { waitingCalls } = vat.options
+        caps = embargoCapabilities(caps, paths, own, question.pipelined, waitingCalls, (path) =>
+          this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: path }),
+        )
+      }
+      taken = true
+      return new Results(new Payload(content, caps, descriptors, lost), vat.values)
+    } finally {
+      if (!taken) new Payload(wire.content, caps, descriptors, lost).release()
     }
-    const content = wire.content.slice()
-    const own = wire.capTable.map(isReceivers)
-    if (question.pipelined.length > 0 && own.includes(true)) {
-      const { waitingCalls } = vat.options
-      caps = embargoCapabilities(new Payload(content, caps), vat, own, question.pipelined, waitingCalls, (path) =>
-        this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: path }),
-      )
-    }
-    return new Results(new Payload(content, caps, descriptors, lost), vat.values)
   }
 
   /** A tail call of the peer's: what it asked us is what we asked it. */
   #takeFrom(question: Question, questionId: number): void {
-    const other = this.#answerOf(questionId).addRef()
+    const other = this.#answerOf(questionId)
+    if (other.source === question) {
+      throw new RpcError('failed', `question ${question.id} is to take its results from itself`, { origin: 'remote' })
+    }
+    other.addRef()
     if (question.pipelined.length === 0) {
       question.follow(other)
       return
