@@ -19,9 +19,11 @@ export class ValueWriter {
   take(): Uint8Array {
     const written = this.#memory.subarray(0, this.#end)
     this.#end = 0
-    if (written.length <= copiedBytes) return Buffer.from(written)
-    this.#memory = Buffer.allocUnsafeSlow(firstBytes)
-    return written
+    if (written.length > copiedBytes) {
+      this.#memory = Buffer.allocUnsafeSlow(firstBytes)
+      return plain(written)
+    }
+    return plain(Buffer.from(written))
   }
 
   /** Forgets what was written. */
@@ -155,6 +157,11 @@ export class ValueWriter {
     this.#memory.copy(larger, 0, 0, this.#end)
     this.#memory = larger
   }
+}
+
+/** No Buffer: the `slice` of one is no copy. */
+function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 const idle: ValueWriter[] = []
