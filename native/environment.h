@@ -42,8 +42,16 @@ enum ControlWord : size_t {
 };
 
 // kNoRoom: the slab is too full, or gone; nothing was received. kBytesGone: bytes that were to be presented again went
-// with the slab's memory, which JavaScript has transferred.
-enum ReceiveStatus : int32_t { kMore = 0, kEndOfFile = 1, kPressure = 2, kNoRoom = 3, kBytesGone = 4 };
+// with the slab's memory, which JavaScript has transferred. kUnstamped: the end, or an empty message that was the last:
+// somebody has switched off what tells them apart (docs/kernel.md fact 18).
+enum ReceiveStatus : int32_t {
+  kMore = 0,
+  kEndOfFile = 1,
+  kPressure = 2,
+  kNoRoom = 3,
+  kBytesGone = 4,
+  kUnstamped = 5,
+};
 
 class Environment : public std::enable_shared_from_this<Environment> {
  public:

@@ -49,6 +49,8 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   void Receive();
   Filled Fill(napi_value slab);
   Filled FillMessages(napi_value slab);
+  enum class Unstamped { kEnd, kMessage, kUnknown };
+  Unstamped WhatCame();
   bool NextBears();
   int32_t AfterLast(int32_t status);
   void KeepUnconsumed(napi_value slab);

@@ -1,5 +1,6 @@
 // Receiving from a socket whose kernel keeps the boundaries (SOCK_SEQPACKET, SOCK_DGRAM): a message a recvmsg, a row a
 // message, several a wake-up in one slab.
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -21,6 +22,18 @@ namespace {
 // Room for the time stamp that tells a message from the end of the stream (docs/kernel.md fact 18), and for nothing
 // behind it: it comes first, and descriptors that nobody wants find no place.
 constexpr size_t kStampSpace = CMSG_SPACE(sizeof(timeval));
+
+bool IsOn(int fd, int option) {
+  int on = 0;
+  socklen_t length = sizeof on;
+  return ::getsockopt(fd, SOL_SOCKET, option, &on, &length) == 0 && on != 0;
+}
+
+// Whether the peer sends no more, so that an end is to be expected.
+bool HasEnded(int fd) {
+  pollfd state{fd, POLLRDHUP, 0};
+  return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP)) != 0;
+}
 
 }  // namespace
 
@@ -74,11 +87,20 @@ Socket::Filled Socket::FillMessages(napi_value slab_value) {
       break;
     }
     if (got == 0 && message.msg_controllen == 0) {
-      filled.drained = true;
-      status = AfterLast(kEndOfFile);
-      break;
+      const Unstamped came = WhatCame();
+      if (came != Unstamped::kMessage) {
+        filled.drained = true;
+        status = AfterLast(came == Unstamped::kEnd ? kEndOfFile : kUnstamped);
+        break;
+      }
     }
-    const size_t count = TakeDescriptors(&message, row + kMessageRowInts);
+    size_t count = TakeDescriptors(&message, row + kMessageRowInts);
+    if (!accepts_descriptors_ && count > 0) {
+      // Without the time stamp they found its place.
+      for (size_t i = 0; i < count; ++i) ::close(row[kMessageRowInts + i]);
+      count = 0;
+      message.msg_flags |= MSG_CTRUNC;
+    }
     const auto bytes = static_cast<size_t>(got);
     const size_t kept = std::min(bytes, most);
     end += std::min(kept, in_slab);
@@ -102,6 +124,32 @@ Socket::Filled Socket::FillMessages(napi_value slab_value) {
   control[kStatus] = status;
   if (filled.anything) control[kReceiveCalls] = std::exchange(receive_calls_, 0);
   return filled;
+}
+
+// What came without bytes or a stamp: the end, unless whoever shares the socket has switched the stamps off. Then they are
+// switched on again, and it was a message if the peer has not ended, or if another one follows: none follows the end.
+Socket::Unstamped Socket::WhatCame() {
+  if (IsOn(fd_.Get(), SO_TIMESTAMP) || IsOn(fd_.Get(), SO_TIMESTAMPNS)) return Unstamped::kEnd;
+  const int on = 1;
+  ::setsockopt(fd_.Get(), SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on);
+  if (!HasEnded(fd_.Get())) return Unstamped::kMessage;
+  for (;;) {
+    alignas(cmsghdr) unsigned char stamp[kStampSpace];
+    char byte = 0;
+    iovec into{&byte, 1};
+    msghdr next{};
+    next.msg_iov = &into;
+    next.msg_iovlen = 1;
+    next.msg_control = stamp;
+    next.msg_controllen = sizeof(stamp);
+    const ssize_t got = ::recvmsg(fd_.Get(), &next, MSG_DONTWAIT | MSG_PEEK | MSG_CMSG_CLOEXEC);
+    if (got > 0 || (got == 0 && next.msg_controllen > 0)) return Unstamped::kMessage;
+    if (got < 0 && errno == ECONNRESET) {
+      reset_ = true;
+    } else if (got == 0 || errno != EINTR) {
+      return Unstamped::kUnknown;
+    }
+  }
 }
 
 // Whether the next message brings descriptors. A look with room for the time stamp alone is told of them by MSG_CTRUNC,

@@ -22,7 +22,7 @@ export const Control = {
 } as const
 
 /** What `control[Control.status]` says besides a negative errno; native/environment.h explains it. */
-export const Status = { more: 0, endOfFile: 1, pressure: 2, noRoom: 3, bytesGone: 4 } as const
+export const Status = { more: 0, endOfFile: 1, pressure: 2, noRoom: 3, bytesGone: 4, unstamped: 5 } as const
 
 export const Events = { none: 0, readable: 1, writable: 2 } as const
 

@@ -222,6 +222,12 @@ export class Receiving {
     if (status === Status.endOfFile) {
       this.pause()
       this.#handlers.onEnd()
+    } else if (status === Status.unstamped) {
+      this.#fail(
+        new UsageError(
+          `${this.#socket.named('recvmsg')}: the end, or an empty message that was the last: whoever shares the socket has switched SO_TIMESTAMP off, which tells them apart`,
+        ),
+      )
     } else if (status === Status.pressure) {
       this.#waitForTable()
     } else if (status < 0) {

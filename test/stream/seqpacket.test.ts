@@ -2,16 +2,18 @@
  * Streams over sockets that keep boundaries: a frame is a message. What a stream of bytes does as well is tested beside
  * this; here is what is different.
  */
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, type TestContext, test } from 'vitest'
 import { pillion } from '../../src/framing/index.js'
 import {
   adopt,
   connect,
   type Descriptor,
   type Frame,
+  type FrameStream,
   FrameTooLargeError,
   listen,
   pair,
@@ -381,6 +383,60 @@ describe('a seqpacket server', () => {
     onTestFinished(() => streams.close())
     await expect(connect(streams.address, { type: 'seqpacket' })).rejects.toThrow(/no seqpacket socket/)
   })
+})
+
+describe.each(each)('when somebody switches SO_TIMESTAMP off, a $type stream with readiness $readiness', (options) => {
+  const lengthsOf = (frames: readonly Frame[]) => frames.map(({ payload }) => payload.length)
+
+  /** Both ends, the second without stamps. */
+  function unstamped(context: TestContext, optionsOfSecond: StreamOptions = options): [FrameStream, FrameStream] {
+    needs(context, { command: 'python3' })
+    const [ours, theirs] = pairUnix(options.type)
+    const a = destroyedAfterTest(adopt(adoptOwned(ours), options))
+    const b = destroyedAfterTest(adopt(adoptOwned(theirs), optionsOfSecond))
+    // SO_TIMESTAMP and SO_PASSRIGHTS, which older kernels do not have.
+    const script = `
+import socket
+s = socket.socket(fileno=3)
+s.setsockopt(socket.SOL_SOCKET, 29, 0)
+try: s.setsockopt(socket.SOL_SOCKET, 83, 1)
+except OSError: pass`
+    const { status } = spawnSync('python3', ['-c', script], { stdio: ['ignore', 'inherit', 'inherit', theirs] })
+    expect(status).toBe(0)
+    return [a, b]
+  }
+
+  test('takes no empty message for the end', async (context) => {
+    const [a, b] = unstamped(context)
+    const frames = b[Symbol.asyncIterator]()
+    for (const payload of ['', '', 'x', '']) a.send(Buffer.from(payload))
+    expect(lengthsOf(await take(frames, 4))).toEqual([0, 0, 1, 0])
+    a.send(new Uint8Array(0))
+    expect(lengthsOf(await take(frames, 1))).toEqual([0])
+  })
+
+  test('installs no descriptors where they are not accepted', async (context) => {
+    const [a, b] = unstamped(context, { ...options, acceptDescriptors: false })
+    a.send(new Uint8Array(0), [named(1), named(2)], { transfer: true })
+    const [frame] = await take(b, 1)
+    expect(frame).toMatchObject({ descriptors: [], lost: 1 })
+  })
+
+  if (options.type === 'seqpacket') {
+    test('takes none for it behind which another one came, though the peer has ended', async (context) => {
+      const [a, b] = unstamped(context)
+      for (const payload of ['', '', 'x', '']) a.send(Buffer.from(payload))
+      await a.end()
+      expect(lengthsOf(await takeAll(b))).toEqual([0, 0, 1, 0])
+    })
+
+    test('says what is not known, where the peer has ended and nothing follows', async (context) => {
+      const [a, b] = unstamped(context)
+      a.send(new Uint8Array(0))
+      await a.end()
+      await expect(takeAll(b)).rejects.toThrow(/whoever shares the socket has switched SO_TIMESTAMP off/)
+    })
+  }
 })
 
 test('a Python peer sees the same messages, and is seen', async (context) => {
