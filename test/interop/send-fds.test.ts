@@ -36,7 +36,7 @@ const languages = [
     language: 'Go net.UnixConn',
     needed: 'gccgo',
     command: async () => [await buildPeer('fds.go')],
-    forms: ['raw', 'prefixed'],
+    forms: ['raw', 'prefixed', 'messages'],
   },
 ] as const satisfies readonly {
   language: string

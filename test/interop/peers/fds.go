@@ -1,4 +1,4 @@
-// The other end of a socket, by Go's net.UnixConn: fds SEND|RECEIVE RAW|PREFIXED COUNT
+// The other end of a socket, by Go's net.UnixConn: fds SEND|RECEIVE RAW|PREFIXED|MESSAGES COUNT
 //
 // As fds.py, which says what messages and descriptors are. Written for Go 1.18, which gccgo 12 has.
 package main
@@ -44,7 +44,7 @@ func content(i int) []byte {
 }
 
 func numbersOf(i int) []uint32 {
-	if form == "raw" && i%2 == 1 || form == "prefixed" && i%4 != 3 {
+	if form == "raw" && i%2 == 1 || form != "raw" && i%4 != 3 {
 		return nil
 	}
 	count := i%33 + 1
@@ -106,8 +106,10 @@ func send(conn *net.UnixConn) {
 			sent, _, err = conn.WriteMsgUnix(data, syscall.UnixRights(fds...), nil)
 			must(err)
 		}
-		_, err := conn.Write(data[sent:])
-		must(err)
+		if sent < len(data) { // a message has gone whole
+			_, err := conn.Write(data[sent:])
+			must(err)
+		}
 		for _, fd := range fds {
 			syscall.Close(fd)
 		}
@@ -153,6 +155,17 @@ func receivePrefixed(conn *net.UnixConn) {
 			must(fmt.Errorf("message %d is not what it must be", i))
 		}
 		check(i, came)
+	}
+}
+
+func receiveMessages(conn *net.UnixConn) {
+	message := make([]byte, 300000)
+	for i := 0; i < total; i++ {
+		got, fds := read(conn, message)
+		if !bytes.Equal(message[:got], content(i)) {
+			must(fmt.Errorf("message %d is not what it must be", i))
+		}
+		check(i, fds)
 	}
 }
 
@@ -206,6 +219,8 @@ func main() {
 		unix.Read(make([]byte, 1)) // until the other end has gone
 	case form == "raw":
 		receiveRaw(unix)
+	case form == "messages":
+		receiveMessages(unix)
 	default:
 		receivePrefixed(unix)
 	}
