@@ -51,11 +51,15 @@ export class DescriptorLostError extends PillionError {
 abstract class LimitError extends PillionError {
   readonly origin: ErrorOrigin
   readonly limit: number
+  /** Stream offset of the peer's frame; undefined for one of ours. */
+  readonly position: number | undefined
 
-  constructor(message: string, limit: number, origin: ErrorOrigin = 'local') {
-    super(message)
+  /** @param position of the peer's frame, which makes it the peer's fault */
+  constructor(message: string, limit: number, position?: number) {
+    super(position === undefined ? message : `${message} (at byte ${position} of the stream)`)
     this.limit = limit
-    this.origin = origin
+    this.origin = position === undefined ? 'local' : 'remote'
+    this.position = position
   }
 }
 

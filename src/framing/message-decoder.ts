@@ -112,8 +112,7 @@ export class MessageDecoder {
     const received = set.end - from
     const { messageLength = received } = set
     if (messageLength > Math.min(received, maxPayload)) {
-      const message = `a message of ${messageLength} bytes, the limit is ${maxPayload} (at byte ${from} of the stream)`
-      return new FrameTooLargeError(message, maxPayload, 'remote')
+      return new FrameTooLargeError(`a message of ${messageLength} bytes, the limit is ${maxPayload}`, maxPayload, from)
     }
     if (set.fds.length <= maxDescriptors) return undefined
     const message = `${set.fds.length} descriptors came with one frame, the limit is ${maxDescriptors}`

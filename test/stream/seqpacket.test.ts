@@ -140,6 +140,7 @@ describe.each(each)('a $type stream with readiness $readiness', (options) => {
       for await (const frame of b) frames.push(frame)
     })()
     await expect(ended).rejects.toEqual(tooLarge('remote', 1000))
+    await expect(ended).rejects.toHaveProperty('position', 1000)
     expect(frames.map(namesOf)).toEqual([['kept']])
   })
 

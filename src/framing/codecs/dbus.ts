@@ -81,7 +81,7 @@ class DbusReader implements FrameReader {
     const seen = bytes.subarray(start, Math.min(end, start + most))
     const found = seen.indexOf(lineFeed, this.#searched)
     if (found < 0) {
-      if (seen.length === most) throw lineTooLong(most, 'remote', origin + start)
+      if (seen.length === most) throw lineTooLong(most, origin + start)
       this.#searched = seen.length
       this.need = seen.length + 1
       return 0
@@ -147,7 +147,7 @@ class DbusWriter implements FrameWriter {
   }
 
   #checkLine(payload: readonly Uint8Array[], length: number, descriptors: number): void {
-    if (length > mostLineBytes) throw lineTooLong(mostLineBytes, 'local')
+    if (length > mostLineBytes) throw lineTooLong(mostLineBytes)
     if (descriptors > 0) throw new UsageError('a line of the text phase bears no descriptors')
     const line = leadingBytes(payload, length)
     const violation = this.#auth.violationIn(this.#side, line)
@@ -173,7 +173,6 @@ class DbusWriter implements FrameWriter {
   }
 }
 
-function lineTooLong(limit: number, origin: 'local' | 'remote', position?: number): FrameTooLargeError {
-  const where = position === undefined ? '' : ` (at byte ${position} of the stream)`
-  return new FrameTooLargeError(`a line of the text phase has over ${limit} bytes${where}`, limit, origin)
+function lineTooLong(limit: number, position?: number): FrameTooLargeError {
+  return new FrameTooLargeError(`a line of the text phase has over ${limit} bytes`, limit, position)
 }

@@ -160,7 +160,7 @@ function overLimit(subject: Subject, i: number, less: Partial<FrameLimits>, isRi
     for (const [name, way] of Object.entries(ways)) {
       const sends = upTo(subject.sends, end)
       const outcome = subject.read(sends, way, { limits: limit })
-      const isRemote = (e: Error) => isRight(e) && originOf(e) === 'remote'
+      const isRemote = (e: Error) => isRight(e) && originOf(e) === 'remote' && tellsPlace(e, subject.start(i))
       subject.expectFirst(i, isRemote, outcome, sends, `over the limit, ${end} bytes read ${name}`)
     }
   }
@@ -176,6 +176,12 @@ function overLimit(subject: Subject, i: number, less: Partial<FrameLimits>, isRi
     encoder.write(new Uint8Array(encoder.copiedLength(payload, 0)), 0, payload, { fds, flags: 0, copyBelow: 0 }, [])
   }
   throw new Error(`frame ${i} is over a limit of the sender, and it is not refused`)
+}
+
+/** Of a frame that is over a limit: where it starts. */
+function tellsPlace(error: Error, start: number): boolean {
+  const isLimit = error instanceof FrameTooLargeError || error instanceof TooManyDescriptorsError
+  return !isLimit || error.position === start
 }
 
 function originOf(error: Error): string | undefined {
