@@ -1,7 +1,8 @@
 /**
  * Answer: what becomes of a call: first promised, then results or an error. Calls can be made on what is promised.
  *
- * Counted by its holders, like a Capability: when the last one lets go of it before it is done, the call is canceled.
+ * Counted by its holders, like a Capability: when the last one lets go of it before it is done, the call is canceled, and
+ * the answer is done as well: whoever subscribed is told in every case, once.
  * Owns its results, until whoever they are for takes them (Results). Knows no wire.
  */
 import { asError, RpcError } from '../rpc-error.js'
@@ -40,8 +41,10 @@ export class Answer {
   release(): void {
     if (this.#refs === 0 || --this.#refs > 0) return
     const outcome = this.#outcome
-    if (this.#followed !== undefined) this.#followed.release()
-    else if (outcome === undefined) this.canceled()
+    if (this.#followed !== undefined) {
+      this.#followed.release()
+      if (this.#outcome === undefined) this.#done(canceledError()) // somebody else waits for it still
+    } else if (outcome === undefined) this.canceled()
     else if (!(outcome instanceof Error)) outcome.release()
   }
 
@@ -57,6 +60,12 @@ export class Answer {
   /** What it takes its outcome from, in the end; itself, if that is nothing else. */
   get source(): Answer {
     return this.#followed === undefined ? this : this.#followed.source
+  }
+
+  /** `source`, if nobody but this and what lies between holds it; and this has one holder. */
+  get soleSource(): Answer | undefined {
+    if (this.#refs !== 1) return undefined
+    return this.#followed === undefined ? this : this.#followed.soleSource
   }
 
   /** Calls back once it is done, at once if it is. */
@@ -88,14 +97,20 @@ export class Answer {
 
   /** From now on it is what `other` is: calls go there at once. Takes over the caller's reference to it. */
   follow(other: Answer): void {
-    if (this.#outcome !== undefined || this.#followed !== undefined || this.#refs === 0) {
+    if (this.#outcome !== undefined || this.#followed !== undefined) {
       other.release()
-      this.settle(canceledError()) // nobody wants to know, but what lives as long as the call has to end
+      return
+    }
+    if (this.#refs === 0 || other.source === this) {
+      this.settle(this.#refs === 0 ? canceledError() : new RpcError('failed', 'a promise was resolved to itself'))
+      other.release()
       return
     }
     this.#followed = other
     const flushed = this.#flush((request) => other.call(request))
-    other.subscribe((outcome) => this.#done(outcome))
+    other.subscribe((outcome) => {
+      if (this.#outcome === undefined) this.#done(outcome)
+    })
     for (let i = 0; i < flushed; i++) this.release()
   }
 
@@ -116,11 +131,10 @@ export class Answer {
     return Number.POSITIVE_INFINITY
   }
 
-  /**
-   * Nobody wants to know any more, and it is not done. It has to be settled all the same, in the end: whoever counts what
-   * is under way has subscribed.
-   */
-  protected canceled(): void {}
+  /** Nobody wants to know any more, and it is not done. Whatever else an override does, it ends up done. */
+  protected canceled(): void {
+    this.settle(canceledError())
+  }
 
   #done(outcome: Outcome): void {
     this.#outcome = outcome
@@ -175,31 +189,41 @@ export class CallQueue {
       const answer = this.#calls.shift()
       if (answer === undefined) return flushed
       flushed++
-      answer.follow(call(answer.request))
+      answer.make(call)
     }
   }
 }
 
 class WaitingAnswer extends Answer {
-  readonly request: CallRequest
+  /** Owned; undefined once the call is made. */
+  #request: CallRequest | undefined
   readonly #onCanceled: () => void
 
   constructor(request: CallRequest, onCanceled: () => void) {
     super()
-    this.request = request
+    this.#request = request
     this.#onCanceled = onCanceled
   }
 
+  make(call: (request: CallRequest) => Answer): void {
+    const request = this.#request as CallRequest
+    this.#request = undefined
+    this.follow(call(request))
+  }
+
   protected override canceled(): void {
-    this.request.params.release()
-    this.settle(canceledError())
-    this.#onCanceled()
+    if (this.#request !== undefined) {
+      this.#request.params.release()
+      this.#request = undefined
+      this.#onCanceled()
+    }
+    super.canceled()
   }
 }
 
-/** What becomes of a call whose caller has let go of it. */
+/** What a call ends with that nobody waits for. */
 export function canceledError(): RpcError {
-  return new RpcError('disconnected', 'the call was canceled')
+  return new RpcError('disconnected', 'the call was canceled', { origin: 'local' })
 }
 
 function callOutcome(outcome: Outcome, request: CallRequest): Answer {

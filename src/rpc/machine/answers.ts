@@ -70,6 +70,10 @@ export class Answers {
       throw new RpcError('overloaded', `more than ${2 * this.#limit} questions are open`, { origin: 'remote' })
     }
     const answer = this.#running < this.#limit ? call() : Answer.failed(overloaded(this.#limit))
+    if (this.#link.failure !== undefined) {
+      answer.release() // the method has ended the session
+      return
+    }
     const entry: AnswerEntry = { id, answer, forgettable, toYourself, returned: false, resultExports: [] }
     this.#entries.set(id, entry)
     if (this.#passOn(entry)) return
@@ -108,11 +112,10 @@ export class Answers {
    * keeps those results, and takes them from there.
    */
   #passOn(entry: AnswerEntry): boolean {
-    const { source } = entry.answer
+    // If somebody here wants to know the results as well, they have to come here.
+    const source = entry.answer.soleSource
     if (!(source instanceof Question) || source.message === undefined || source.sent || entry.toYourself) return false
     if (source.host !== this.#host || source.outcome !== undefined) return false
-    // Somebody here wants to know the results as well: then they have to come here.
-    if (source.subscribed !== (source === entry.answer ? 0 : 1)) return false
     source.message.sendResultsTo = 'yourself'
     source.willPipeline([])
     entry.returned = true
@@ -121,6 +124,7 @@ export class Answers {
   }
 
   #return(entry: AnswerEntry, outcome: Results | Error): void {
+    if (this.#link.failure !== undefined) return
     entry.returned = true
     if (entry.toYourself) {
       this.#send(entry, { kind: 'resultsSentElsewhere' }, [], false)

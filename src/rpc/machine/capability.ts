@@ -35,6 +35,7 @@ export function deeper(request: CallRequest, prefix: Path): CallRequest {
 export abstract class Capability {
   #refs = 1
 
+  /** Another reference to what one holds. */
   addRef(): this {
     if (this.#refs > 0) this.#refs++
     return this

@@ -2,7 +2,8 @@
  * From a payload to a value that is whole: what was promised in it is waited for and put in its place.
  */
 import { asError, RpcError } from '../rpc-error.js'
-import { type Decoded, decodeValue } from '../values/decode.js'
+import { type Decoded, decodeValue, type Promised } from '../values/decode.js'
+import { canceledError } from './answer.js'
 import type { CallOrigin } from './capability.js'
 import { nil, Payload } from './payload.js'
 import type { Vat } from './vat.js'
@@ -43,6 +44,9 @@ export class Expansion {
   }
 }
 
+/** Nobody waits for it any more: what it waits for is let go of, and it ends with an error. Does nothing once it is done. */
+export type Stop = () => void
+
 /**
  * Takes over the payload. Calls back once, at once if nothing was promised.
  * @param expansion of the whole that the value is a part of
@@ -54,73 +58,114 @@ export function completeValue(
   context: CallOrigin,
   done: (value: CompleteValue | Error) => void,
   expansion: Expansion = new Expansion(),
-): void {
+): Stop {
   let decoded: Decoded
   try {
     decoded = decodeValue(payload, vat.incoming, vat.values.limits)
   } catch (error) {
     done(asError(error))
-    return
+    return nothingToStop
   }
-  const { owned, promised } = decoded
-  if (promised.length === 0) {
-    done(complete(decoded.value, owned))
-    return
+  if (decoded.promised.length === 0) {
+    done(complete(decoded.value, decoded.owned))
+    return nothingToStop
   }
   try {
-    expansion.addPromises(promised.length)
+    expansion.addPromises(decoded.promised.length)
   } catch (error) {
-    for (const { cap } of promised) cap.release()
-    complete(undefined, owned).dispose()
+    for (const { cap } of decoded.promised) cap.release()
+    complete(undefined, decoded.owned).dispose()
     done(asError(error))
-    return
+    return nothingToStop
   }
-  const all: Disposable[] = [...owned]
-  let missing = promised.length
-  let failure: Error | undefined
-  const arrived = (fault: Error | undefined): void => {
-    failure ??= fault
-    if (--missing > 0) return
-    const value = complete(decoded.value, all)
-    if (failure === undefined) {
-      done(value)
-    } else {
-      value.dispose()
-      done(failure)
+  const start: Start = (promised, fetched) => fetch(promised, root, vat, context, fetched, expansion)
+  const completion = new Completion(decoded, start, done)
+  return () => completion.stop()
+}
+
+/** Asks for what was promised; takes over its capability. */
+type Start = (promised: Promised, fetched: (value: CompleteValue | Error) => void) => Stop
+
+/** Waits for all that was promised in a value, until one of it fails. */
+class Completion {
+  readonly #decoded: Decoded
+  readonly #done: (value: CompleteValue | Error) => void
+  readonly #stops: Stop[] = []
+  #missing: number
+  #over = false
+
+  constructor(decoded: Decoded, start: Start, done: (value: CompleteValue | Error) => void) {
+    this.#decoded = decoded
+    this.#done = done
+    this.#missing = decoded.promised.length
+    for (const promised of decoded.promised) {
+      if (this.#over) promised.cap.release()
+      else this.#stops.push(start(promised, (value) => this.#fetched(promised, value)))
     }
+    if (this.#over) this.#stopAll()
   }
-  for (const { cap, path, fill } of promised) {
-    const answer = cap.call({ mode: 'get', path, params: new Payload(nil), context })
-    cap.release()
-    answer.subscribe((outcome) => {
-      if (outcome instanceof Error || failure !== undefined) {
-        answer.release()
-        arrived(outcome instanceof Error ? outcome : undefined)
-        return
-      }
-      let results: Payload | undefined
-      try {
-        results = outcome.take()
-        expansion.addBytes(results.content.length)
-      } catch (error) {
-        results?.release()
-        answer.release()
-        arrived(asError(error))
-        return
-      }
-      const completed = (value: CompleteValue | Error): void => {
-        answer.release()
-        if (value instanceof Error) {
-          arrived(value)
-        } else {
-          fill(value.value)
-          all.push(value)
-          arrived(undefined)
-        }
-      }
-      completeValue(results, root, vat, context, completed, expansion)
-    })
+
+  stop(): void {
+    this.#fail(canceledError())
   }
+
+  #fetched({ fill }: Promised, value: CompleteValue | Error): void {
+    if (value instanceof Error) {
+      this.#fail(value)
+      return
+    }
+    if (this.#over) {
+      value.dispose()
+      return
+    }
+    fill(value.value)
+    this.#decoded.owned.push(value)
+    if (--this.#missing > 0) return
+    this.#over = true
+    this.#done(complete(this.#decoded.value, this.#decoded.owned))
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#stopAll()
+    complete(undefined, this.#decoded.owned).dispose()
+    this.#done(error)
+  }
+
+  #stopAll(): void {
+    for (const stop of this.#stops.splice(0)) stop()
+  }
+}
+
+/** Asks for a value that was promised, and completes it in turn. Takes over the capability. */
+function fetch(
+  { cap, path }: Promised,
+  root: string,
+  vat: Vat,
+  context: CallOrigin,
+  fetched: (value: CompleteValue | Error) => void,
+  expansion: Expansion,
+): Stop {
+  const answer = cap.call({ mode: 'get', path, params: new Payload(nil), context })
+  cap.release()
+  let stop: Stop = () => answer.release()
+  answer.subscribe((outcome) => {
+    let results: Payload | undefined
+    try {
+      if (outcome instanceof Error) throw outcome
+      results = outcome.take()
+      expansion.addBytes(results.content.length)
+    } catch (error) {
+      results?.release()
+      fetched(asError(error))
+      return
+    } finally {
+      answer.release()
+    }
+    stop = completeValue(results, root, vat, context, fetched, expansion)
+  })
+  return () => stop()
 }
 
 function complete(value: unknown, owned: readonly Disposable[]): CompleteValue {
@@ -129,3 +174,5 @@ function complete(value: unknown, owned: readonly Disposable[]): CompleteValue {
   }
   return { value, owns: owned.length > 0, dispose, [Symbol.dispose]: dispose }
 }
+
+function nothingToStop(): void {}

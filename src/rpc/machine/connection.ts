@@ -123,12 +123,14 @@ export class Connection implements Link, ImportHost, QuestionHost {
     readonly exports: number
     readonly questions: number
     readonly answers: number
+    readonly embargoes: number
   } {
     return {
       imports: this.#imports.size,
       exports: this.#exports.size,
       questions: this.#questions.size,
       answers: this.#answers.size,
+      embargoes: this.#embargoes.size,
     }
   }
 
@@ -386,7 +388,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
     this.#outbox.close()
     this.#transport.close()
     this.#questions.break(this.#failure)
-    this.#embargoes.clear()
+    this.#embargoes.break(this.#failure)
     this.#imports.break(this.#failure)
     this.#answers.clear()
     this.#exports.clear()

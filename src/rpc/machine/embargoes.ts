@@ -5,26 +5,30 @@
 
 import { asError, RpcError } from '../rpc-error.js'
 import { decodeTree } from '../values/decode.js'
-import { CapabilityReference } from '../values/reference.js'
+import { CapabilityReference, PromiseReference } from '../values/reference.js'
+import { BrokenCapability } from './broken-capability.js'
 import type { Capability } from './capability.js'
 import { IdTable } from './id-table.js'
 import type { Path } from './messages.js'
-import type { Payload } from './payload.js'
+import { Payload } from './payload.js'
 import { QueuedCapability } from './queued-capability.js'
 import type { Vat } from './vat.js'
 
-/** Sends a Disembargo; what it is given runs when the peer has reflected it. */
-export type Embargo = (onEnd: () => void) => void
+/** Sends a Disembargo; what it is given runs when the peer has reflected it, or never will. */
+export type Embargo = (onEnd: OnEmbargoEnd) => void
+
+/** @param lost the session has ended: what went before is lost, and what waits must not come instead */
+export type OnEmbargoEnd = (lost?: RpcError) => void
 
 export class Embargoes {
-  readonly #waiting = new IdTable<{ readonly id: number; readonly onEnd: () => void }>()
+  readonly #waiting = new IdTable<{ readonly id: number; readonly onEnd: OnEmbargoEnd }>()
 
   get size(): number {
     return this.#waiting.size
   }
 
   /** Its number. */
-  begin(onEnd: () => void): number {
+  begin(onEnd: OnEmbargoEnd): number {
     return this.#waiting.add((id) => ({ id, onEnd })).id
   }
 
@@ -35,49 +39,56 @@ export class Embargoes {
     embargo.onEnd()
   }
 
-  /** The connection is lost: nothing is on its way any more. */
-  clear(): void {
-    for (const { onEnd } of this.#waiting.clear()) onEnd()
+  /** The connection is lost. */
+  break(error: RpcError): void {
+    for (const { onEnd } of this.#waiting.clear()) onEnd(error)
   }
 }
 
 /** The capability, behind an embargo. Takes over the reference. */
 export function embargoed(cap: Capability, waitingCalls: number, embargo: Embargo): Capability {
   const held = new QueuedCapability(waitingCalls)
-  embargo(() => held.resolve(cap))
+  embargo((lost) => {
+    if (lost === undefined) {
+      held.resolve(cap)
+    } else {
+      held.resolve(new BrokenCapability(lost))
+      cap.release()
+    }
+  })
   return held
 }
 
 /**
- * The capabilities of results, in place of which those that are `own` and were called before they were known stand behind
- * an embargo each. Takes over the references.
+ * The results, in which those capabilities that are `own` and were called before they were known stand behind an embargo
+ * each. Takes over the payload. An error, if it is no value.
  */
 export function embargoCapabilities(
-  caps: readonly Capability[],
-  paths: readonly (Path | undefined)[],
+  payload: Payload,
+  vat: Vat,
   own: readonly boolean[],
   called: readonly Path[],
-  waitingCalls: number,
   embargo: (path: Path) => Embargo,
-): Capability[] {
-  return caps.map((cap, i) => {
-    const path = paths[i]
-    if (own[i] !== true || path === undefined || !called.some((other) => startsWith(other, path))) return cap
-    return embargoed(cap, waitingCalls, embargo(path))
+): Payload | Error {
+  const places = placesOfCapabilities(payload, vat)
+  if (places instanceof Error) {
+    payload.release()
+    return places
+  }
+  const caps = payload.caps.map((cap, i) => {
+    if (own[i] !== true) return cap
+    const place = places[i]?.find((path) => called.some((other) => startsWith(other, path)))
+    return place === undefined ? cap : embargoed(cap, vat.options.waitingCalls, embargo(place))
   })
+  return new Payload(payload.content, caps, payload.descriptors, payload.lost)
 }
 
-/**
- * Where in a value each of its capabilities lies, by its index; undefined where nothing refers to it. An error for what is
- * no value.
- */
-export function pathsOfCapabilities(payload: Payload, vat: Vat): readonly (Path | undefined)[] | Error {
-  const paths: (Path | undefined)[] = payload.caps.map(() => undefined)
-  const indexes = new Map<Capability, number>()
-  for (const [i, cap] of payload.caps.entries()) if (!indexes.has(cap)) indexes.set(cap, i)
+/** Where in the value each capability lies, by its index. An error for what is no value. */
+function placesOfCapabilities(payload: Payload, vat: Vat): readonly Path[][] | Error {
+  const places: Path[][] = payload.caps.map(() => [])
   const look = (value: unknown, path: Path): void => {
-    if (value instanceof CapabilityReference) {
-      paths[indexes.get(value.cap) as number] ??= path
+    if (value instanceof CapabilityReference || value instanceof PromiseReference) {
+      places[value.index]?.push(path)
     } else if (Array.isArray(value)) {
       for (const [i, element] of value.entries()) look(element, [...path, i])
     } else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
@@ -89,7 +100,7 @@ export function pathsOfCapabilities(payload: Payload, vat: Vat): readonly (Path 
   } catch (error) {
     return asError(error)
   }
-  return paths
+  return places
 }
 
 function startsWith(path: Path, prefix: Path): boolean {

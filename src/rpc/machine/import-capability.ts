@@ -1,9 +1,9 @@
 /**
  * ImportCapability: an object of the peer's. Counts how often the peer has named it to us, which is what a Release says.
  */
-import { RpcError } from '../rpc-error.js'
+import type { RpcError } from '../rpc-error.js'
 import type { Answer } from './answer.js'
-import { BrokenCapability } from './broken-capability.js'
+import { gone, resolvedToItself } from './broken-capability.js'
 import { type CallRequest, Capability, type Resolution } from './capability.js'
 import type { MessageTarget } from './messages.js'
 import { noPath } from './messages.js'
@@ -46,6 +46,7 @@ export class ImportCapability extends Capability {
 
   /** To the peer, whatever the promise has turned out to be. */
   callAsIs(request: CallRequest): Answer {
+    if (this.#named === 0) return gone().call(request) // its id may be another object's by now
     this.called = true
     return this.host.sendCall({ kind: 'importedCap', id: this.id, transform: noPath }, request)
   }
@@ -87,9 +88,7 @@ export class ImportCapability extends Capability {
     }
     if (capability.resolved === this) {
       capability.release()
-      this.#inner = new BrokenCapability(
-        new RpcError('failed', 'a promise was resolved to itself', { origin: 'remote' }),
-      )
+      this.#inner = resolvedToItself()
     } else {
       this.#inner = capability
       this.#shorten(capability)

@@ -14,8 +14,9 @@ import { CapabilityReference } from '../values/reference.js'
 import { Tag } from '../values/tags.js'
 import { Answer, canceledError } from './answer.js'
 import { type CallRequest, Capability } from './capability.js'
-import { completeValue } from './complete-value.js'
+import { completeValue, type Stop } from './complete-value.js'
 import { followPath, isPassable, isThenable } from './followed-path.js'
+import { forked } from './forked-answer.js'
 import type { Path } from './messages.js'
 import { Results } from './results.js'
 import type { Vat } from './vat.js'
@@ -35,7 +36,7 @@ export class LocalCapability extends Capability {
   call(request: CallRequest): Answer {
     const source = request.context.session as ContextSource | undefined
     const context = new ServedCallContext(source, request.context.deadline, request.context.trace)
-    const answer = new ServedAnswer(context)
+    const answer = new ServedAnswer(context, this.addRef())
     if (source === undefined) queueMicrotask(() => this.#serve(request, answer, context))
     else this.#serve(request, answer, context)
     return answer
@@ -65,14 +66,11 @@ export class LocalCapability extends Capability {
     const done = servedCall(request, context)
     if (done !== undefined) answer.subscribe(done)
     if (request.mode === 'call') {
-      completeValue(request.params, 'args', this.#vat, request.context, (args) => {
-        if (args instanceof Error) {
-          answer.settle(args)
-        } else if (answer.released) {
-          args.dispose() // canceled while something was waited for
-          answer.settle(canceledError())
-        } else this.#invoke(request.path, args.value, answer, context, () => args.dispose())
+      const stop = completeValue(request.params, 'args', this.#vat, request.context, (args) => {
+        if (args instanceof Error) answer.settle(args)
+        else this.#invoke(request.path, args.value, answer, context, () => args.dispose())
       })
+      answer.waitsFor(stop)
     } else {
       this.#get(request, answer, context)
     }
@@ -88,8 +86,9 @@ export class LocalCapability extends Capability {
         throw new RpcError('failed', 'the arguments of a call are an array', { origin: 'remote' })
       const { value, owner, rest } = followPath(this.target, path)
       if (isThenable(value) || isPassable(value)) {
+        const request = callRequest(rest, encodeValue(args, 'args', 'lent', ...this.#valueSettings), context)
         const inner = this.#answerOf(value)
-        answer.follow(inner.call(callRequest(rest, encodeValue(args, 'args', 'lent', ...this.#valueSettings), context)))
+        answer.follow(inner.call(request))
         inner.release()
       } else if (typeof value !== 'function') {
         throw new RpcError('unimplemented', `${path.join('.')} is no function`)
@@ -128,12 +127,14 @@ export class LocalCapability extends Capability {
     if (isPassable(value)) {
       const promised = value[passable].answer()
       if (promised !== undefined) {
-        answer.follow(promised)
+        // What is only lent is somebody else's to take.
+        answer.follow(ownership === 'moved' ? promised : forked(promised))
         if (ownership === 'moved') value[passable].dispose()
         return
       }
     } else if (isThenable(value)) {
-      value.then(
+      // Whatever a `then` does, it is told of in one way, and once.
+      Promise.resolve(value).then(
         (settled) => this.#finish(settled, ownership, answer),
         (error) => answer.settle(asError(error)),
       )
@@ -167,17 +168,37 @@ export class LocalCapability extends Capability {
   }
 }
 
-/** A call that is being served: letting go of it tells the method. */
+/**
+ * A call that is being served: letting go of it tells the method, and it is done when that has ended. It holds the object
+ * for as long as somebody waits for it.
+ */
 class ServedAnswer extends Answer {
   readonly #context: ServedCallContext
+  #held: Capability | undefined
+  #stopWaiting: Stop | undefined
 
-  constructor(context: ServedCallContext) {
+  /** Takes over the reference. */
+  constructor(context: ServedCallContext, held: Capability) {
     super()
     this.#context = context
+    this.#held = held
+    this.subscribe(() => this.#letGo())
+  }
+
+  /** @param stop ends the wait for the arguments, and with it the call */
+  waitsFor(stop: Stop): void {
+    this.#stopWaiting = stop
   }
 
   protected override canceled(): void {
     this.#context.cancel(canceledError())
+    this.#stopWaiting?.()
+    this.#letGo()
+  }
+
+  #letGo(): void {
+    this.#held?.release()
+    this.#held = undefined
   }
 }
 

@@ -5,6 +5,7 @@
  * Owns a reference to each capability, and each descriptor, until `release` or until somebody takes them out.
  */
 import type { Descriptor } from '../../transport/index.js'
+import { shared } from './broken-capability.js'
 import type { Capability } from './capability.js'
 
 export class Payload {
@@ -31,7 +32,10 @@ export class Payload {
     return this.caps.length === 0 && this.descriptors.length === 0
   }
 
-  /** Another owner of the same. Throws what `Descriptor.dup` throws, and then owns nothing. */
+  /**
+   * Another owner of the same; what has been released meanwhile is broken in it. Throws what `Descriptor.dup` throws, and
+   * then owns nothing.
+   */
   duplicate(): Payload {
     const descriptors: Descriptor[] = []
     try {
@@ -40,8 +44,7 @@ export class Payload {
       for (const descriptor of descriptors) descriptor.close()
       throw error
     }
-    for (const cap of this.caps) cap.addRef()
-    return new Payload(this.content, this.caps, descriptors, this.lost)
+    return new Payload(this.content, this.caps.map(shared), descriptors, this.lost)
   }
 
   release(): void {

@@ -41,6 +41,7 @@ export class PinnedPipeline extends Capability {
   readonly #question: Question
   readonly #pipeline: PipelineCapability
 
+  /** Takes over the reference. */
   constructor(pipeline: PipelineCapability, question: Question) {
     super()
     this.#pipeline = pipeline
@@ -61,6 +62,7 @@ export class PinnedPipeline extends Capability {
   }
 
   protected override dispose(): void {
+    this.#pipeline.release()
     this.#question.unpin()
   }
 }

@@ -29,7 +29,6 @@ export class Question extends Answer {
   /** Where calls were sent to, in what it promises. */
   readonly pipelined: Path[] = []
   #pins = 0
-  #subscribed = 0
 
   constructor(host: QuestionHost, id: number, message: Call | undefined, paramExports: readonly number[]) {
     super()
@@ -39,19 +38,20 @@ export class Question extends Answer {
     this.paramExports = paramExports
   }
 
-  override subscribe(subscriber: Parameters<Answer['subscribe']>[0]): void {
-    this.#subscribed++
-    super.subscribe(subscriber)
+  /** A tail call: the peer keeps its results. */
+  get elsewhere(): boolean {
+    return this.message?.sendResultsTo === 'yourself'
   }
 
-  /** How many wait for its results. */
-  get subscribed(): number {
-    return this.#subscribed
+  /** The peer has said that it keeps the results. It stays a promise here, for calls on it, until it is not needed. */
+  get promisedElsewhere(): boolean {
+    return this.returned && this.elsewhere && this.outcome === undefined && this.source === this
   }
 
   /** Whether the peer keeps its results for calls on them. */
   get canPipeline(): boolean {
-    return !this.returned && (!this.sent || this.message?.noPromisePipelining !== true)
+    if (this.returned) return this.promisedElsewhere
+    return !this.sent || this.message?.noPromisePipelining !== true
   }
 
   /** The peer is told of it as a promise: it stays until `unpin`. */
@@ -61,7 +61,8 @@ export class Question extends Answer {
   }
 
   unpin(): void {
-    if (--this.#pins === 0 && this.returned) this.host.finishQuestion(this)
+    if (--this.#pins > 0 || !this.returned || (this.promisedElsewhere && !this.released)) return
+    this.host.finishQuestion(this)
   }
 
   get pinned(): boolean {
@@ -85,5 +86,7 @@ export class Question extends Answer {
 
   protected override canceled(): void {
     if (!this.returned) this.host.cancelQuestion(this)
+    else if (this.#pins === 0) this.host.finishQuestion(this)
+    super.canceled()
   }
 }

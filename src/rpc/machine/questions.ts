@@ -2,10 +2,10 @@
  * Questions: our calls on the peer, until they have returned and been finished.
  */
 import { RpcError } from '../rpc-error.js'
-import { Answer, canceledError } from './answer.js'
+import { Answer } from './answer.js'
 import { exportsIn } from './answers.js'
 import type { CallRequest, Capability } from './capability.js'
-import { embargoCapabilities, pathsOfCapabilities } from './embargoes.js'
+import { embargoCapabilities } from './embargoes.js'
 import { errorOf } from './exceptions.js'
 import { IdTable } from './id-table.js'
 import type { Link } from './link.js'
@@ -88,11 +88,12 @@ export class Questions {
     this.#link.send({ type: 'finish', questionId: question.id, releaseResultCaps: true })
   }
 
-  /** It has returned, and its results are held here by themselves. */
+  /** It has returned, and its results are held here by themselves; or nobody wants to use them where they are. */
   finish(question: Question): void {
     if (this.#link.failure !== undefined || this.#open.get(question.id) !== question) return
     this.#open.delete(question.id)
     this.#link.send({ type: 'finish', questionId: question.id, releaseResultCaps: false })
+    if (question.promisedElsewhere) question.settle(new Results(new Payload(nil), this.#link.vat.values))
   }
 
   /** The peer has returned. Owns the descriptors. Throws for what breaks the protocol. */
@@ -107,13 +108,12 @@ export class Questions {
       if (message.releaseParamCaps) this.#link.releaseExports(question.paramExports)
       if (question.canceledByUs) {
         this.#open.delete(question.id)
-        question.settle(canceledError())
         return
       }
       taken = message.outcome.kind === 'results'
       this.#settle(question, message, received)
       if (message.noFinishNeeded) this.#open.delete(question.id)
-      else if (!question.pinned) this.finish(question)
+      else if (!question.pinned && !question.promisedElsewhere) this.finish(question)
     } finally {
       if (!taken) for (const descriptor of received.descriptors) descriptor.close()
       this.#link.settled()
@@ -153,37 +153,32 @@ export class Questions {
         question.settle(new RpcError('failed', 'the callee has canceled the call', { origin: 'remote' }))
         return
       case 'resultsSentElsewhere':
-        if (question.message?.sendResultsTo !== 'yourself') {
+        if (!question.elsewhere) {
           throw new RpcError('failed', `the results of question ${question.id} went elsewhere unasked`, {
             origin: 'remote',
           })
         }
-        question.settle(new Results(new Payload(nil), this.#link.vat.values))
+      // What calls on it find is known there: the question stays open for them, until it is released.
     }
   }
 
-  /** The results' capabilities, those that lie nearer than the way that calls on them went behind an embargo. */
+  /** The results, in which capabilities that lie nearer than the way that calls on them went stand behind an embargo. */
   #resultsOf(question: Question, wire: WirePayload, { descriptors, lost }: ReceivedDescriptors): Results | Error {
     const { tables, vat } = this.#link
-    let caps: Capability[] = []
-    let taken = false
+    let caps: Capability[]
     try {
       caps = tables.receiveAll(wire.capTable)
-      const content = wire.content.slice()
-      const own = wire.capTable.map(isReceivers)
-      if (question.pipelined.length > 0 && own.includes(true)) {
-        const paths = pathsOfCapabilities(new Payload(content, caps, descriptors, lost), vat)
-        if (paths instanceof Error) return paths
-        const { waitingCalls } = vat.options
-        caps = embargoCapabilities(caps, paths, own, question.pipelined, waitingCalls, (path) =>
-          this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: path }),
-        )
-      }
-      taken = true
-      return new Results(new Payload(content, caps, descriptors, lost), vat.values)
-    } finally {
-      if (!taken) new Payload(wire.content, caps, descriptors, lost).release()
+    } catch (error) {
+      for (const descriptor of descriptors) descriptor.close()
+      throw error
     }
+    const payload = new Payload(wire.content.slice(), caps, descriptors, lost)
+    const own = wire.capTable.map(isReceivers)
+    if (question.pipelined.length === 0 || !own.includes(true)) return new Results(payload, vat.values)
+    const embargoed = embargoCapabilities(payload, vat, own, question.pipelined, (path) =>
+      this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: path }),
+    )
+    return embargoed instanceof Error ? embargoed : new Results(embargoed, vat.values)
   }
 
   /** A tail call of the peer's: what it asked us is what we asked it. */
@@ -199,7 +194,14 @@ export class Questions {
     }
     // Calls on it went to the peer and come back behind what it has sent on: what is called here now has to wait for that.
     const held = new Answer()
-    this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: noPath })(() => held.follow(other))
+    this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: noPath })((lost) => {
+      if (lost === undefined) {
+        held.follow(other)
+      } else {
+        held.settle(lost)
+        other.release()
+      }
+    })
     question.follow(held)
   }
 }

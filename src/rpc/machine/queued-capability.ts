@@ -1,9 +1,9 @@
 /**
  * QueuedCapability: a capability that is not known yet, or must not be called yet (an embargo): calls wait, in order.
  */
-import { RpcError } from '../rpc-error.js'
+import type { RpcError } from '../rpc-error.js'
 import { type Answer, CallQueue } from './answer.js'
-import { BrokenCapability } from './broken-capability.js'
+import { resolvedToItself } from './broken-capability.js'
 import { type CallRequest, Capability, type Resolution } from './capability.js'
 
 export class QueuedCapability extends Capability {
@@ -45,14 +45,15 @@ export class QueuedCapability extends Capability {
       capability.release()
       return
     }
-    const inner =
-      capability.resolved === this
-        ? new BrokenCapability(new RpcError('failed', 'a promise was resolved to itself'))
-        : capability
+    let inner = capability
+    if (capability.resolved === this) {
+      capability.release()
+      inner = resolvedToItself()
+    }
     this.#calls.flush((request) => inner.call(request))
     this.#inner = inner
-    this.#subscribers.tell()
     if (this.released) inner.release()
+    else this.#subscribers.tell()
   }
 
   protected override dispose(): void {

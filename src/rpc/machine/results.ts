@@ -12,7 +12,7 @@ import type { ValueLimits } from '../values/limits.js'
 import type { Outgoing } from '../values/passing.js'
 import { CapabilityReference, PromiseReference } from '../values/reference.js'
 import { Answer } from './answer.js'
-import { BrokenCapability } from './broken-capability.js'
+import { BrokenCapability, shared } from './broken-capability.js'
 import { type CallOrigin, type CallRequest, Capability } from './capability.js'
 import type { Path } from './messages.js'
 import type { Payload } from './payload.js'
@@ -44,6 +44,11 @@ export class Results {
     return this.#close() ? this.#payload : this.#payload.duplicate()
   }
 
+  /** Another owner of the same. Throws what `Payload.duplicate` throws. */
+  duplicate(): Results {
+    return new Results(this.#payload.duplicate(), this.#settings)
+  }
+
   /** Nothing in it has to be released, or called. */
   get plain(): boolean {
     return this.#payload.plain
@@ -65,8 +70,10 @@ export class Results {
   call(request: CallRequest): Answer {
     try {
       const { found, rest } = this.#find(request.path)
-      if (found instanceof CapabilityReference) return found.cap.call({ ...request, path: rest })
-      if (found instanceof PromiseReference) return found.cap.call({ ...request, path: [...found.path, ...rest] })
+      if (found instanceof CapabilityReference) return callShared(found.cap, { ...request, path: rest })
+      if (found instanceof PromiseReference) {
+        return callShared(found.cap, { ...request, path: [...found.path, ...rest] })
+      }
       if (request.mode === 'map') return this.#settings.runMap(this.#part(found), request.params, request.context)
       request.params.release()
       if (request.mode === 'get') return Answer.of(new Results(this.#part(found), this.#settings))
@@ -81,8 +88,8 @@ export class Results {
   capabilityAt(path: Path): Capability {
     try {
       const { found, rest } = this.#find(path)
-      if (found instanceof CapabilityReference && rest.length === 0) return found.cap.addRef()
-      return new ResultCapability(this, path)
+      if (found instanceof CapabilityReference && rest.length === 0) return shared(found.cap)
+      return new ResultCapability(this.duplicate(), path)
     } catch (error) {
       return new BrokenCapability(
         error instanceof RpcError ? error : new RpcError('failed', (error as Error).message, { cause: error }),
@@ -125,11 +132,20 @@ const forgotten = new FinalizationRegistry<Claim>(({ payload, open }) => {
   if (open) payload.release()
 })
 
+/** What was held when the results were; they may have been disposed of since. */
+function callShared(cap: Capability, request: CallRequest): Answer {
+  const held = shared(cap)
+  const answer = held.call(request)
+  held.release()
+  return answer
+}
+
 /** Data, or something in it, that a reference was asked to while it was promised. It can be read, and not be called. */
 class ResultCapability extends Capability {
   readonly #results: Results
   readonly #path: Path
 
+  /** Owns the results. */
   constructor(results: Results, path: Path) {
     super()
     this.#results = results
@@ -138,6 +154,10 @@ class ResultCapability extends Capability {
 
   call(request: CallRequest): Answer {
     return this.#results.call({ ...request, path: [...this.#path, ...request.path] })
+  }
+
+  protected override dispose(): void {
+    this.#results.release()
   }
 }
 

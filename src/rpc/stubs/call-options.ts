@@ -62,6 +62,7 @@ class LimitedAnswer extends Answer {
 
   protected override canceled(): void {
     this.#stopWaiting()
+    super.canceled()
     this.#inner.release()
   }
 

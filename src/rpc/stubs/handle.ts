@@ -6,6 +6,7 @@ import { ClosedError } from '../../errors.js'
 import { Answer } from '../machine/answer.js'
 import type { CallOrigin, Capability } from '../machine/capability.js'
 import { completeValue } from '../machine/complete-value.js'
+import { forked } from '../machine/forked-answer.js'
 import { type CallMode, noPath, type Path } from '../machine/messages.js'
 import { nil, Payload } from '../machine/payload.js'
 import { capabilityAt } from '../machine/pipeline-capability.js'
@@ -154,12 +155,7 @@ export class Handle implements Passable {
   dup(): Handle {
     if (this.disposed) throw disposedError()
     if (this.#root !== undefined) return new Handle(this.vat, this.options, undefined, this.#root, this.path)
-    const held = this.#held as Held
-    return Handle.over(
-      'cap' in held ? { cap: held.cap.addRef() } : { answer: held.answer.addRef() },
-      this.vat,
-      this.options,
-    )
+    return Handle.over(this.#another(), this.vat, this.options)
   }
 
   /** The same object, with other options for its calls. */
@@ -169,8 +165,7 @@ export class Handle implements Passable {
     if (this.#root !== undefined) {
       return new Handle(this.vat, merged, undefined, this.#root, this.path)
     }
-    const held = this.#held as Held
-    return Handle.over('cap' in held ? { cap: held.cap.addRef() } : { answer: held.answer.addRef() }, this.vat, merged)
+    return Handle.over(this.#another(), this.vat, merged)
   }
 
   onBroken(callback: (error: Error) => void): void {
@@ -178,11 +173,15 @@ export class Handle implements Passable {
     if (this.disposed) throw disposedError()
     if ('cap' in held) {
       held.cap.onBroken(callback)
-    } else {
-      const cap = capabilityAt(held.answer, noPath)
+      return
+    }
+    const { answer } = held
+    answer.subscribe(() => {
+      if (answer.released) return
+      const cap = capabilityAt(answer, noPath)
       cap.onBroken(callback)
       cap.release()
-    }
+    })
   }
 
   dispose(): void {
@@ -191,6 +190,12 @@ export class Handle implements Passable {
     const held = this.#held as Held
     if ('cap' in held) held.cap.release()
     else held.answer.release()
+  }
+
+  /** The same, with an owner of its own. */
+  #another(): Held {
+    const held = this.#held as Held
+    return 'cap' in held ? { cap: held.cap.addRef() } : { answer: forked(held.answer.addRef()) }
   }
 
   #origin(): CallOrigin {

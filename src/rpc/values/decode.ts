@@ -86,7 +86,8 @@ abstract class Decoder {
 
   protected abstract capability(tag: CapabilityTag, index: number): unknown
   protected abstract promise(index: number, path: Path): unknown
-  protected abstract descriptor(descriptor: Descriptor, index: number): unknown
+  /** @param descriptor undefined: there is none of that index */
+  protected abstract descriptor(descriptor: Descriptor | undefined, index: number): unknown
 
   protected capAt(index: unknown): number {
     if (Number.isInteger(index) && (index as number) >= 0 && (index as number) < this.payload.caps.length) {
@@ -171,29 +172,22 @@ abstract class Decoder {
   }
 
   #descriptor(index: unknown): unknown {
-    const { descriptors, lost } = this.payload
     if (!Number.isInteger(index) || (index as number) < 0) throw refused(`it refers to descriptor ${String(index)}`)
-    const descriptor = descriptors[index as number]
-    if (descriptor !== undefined) return this.descriptor(descriptor, index as number)
-    if (lost > 0) {
-      throw new DescriptorLostError(
-        `descriptor ${String(index)} of the message was lost on the way: the receiver's table was full`,
-      )
-    }
-    throw refused(`it refers to descriptor ${String(index)} of ${descriptors.length}`)
+    return this.descriptor(this.payload.descriptors[index as number], index as number)
   }
 }
 
 class TreeDecoder extends Decoder {
   protected override capability(tag: CapabilityTag, index: number): unknown {
-    return new CapabilityReference(tag, this.payload.caps[index] as Capability)
+    return new CapabilityReference(tag, this.payload.caps[index] as Capability, index)
   }
 
   protected override promise(index: number, path: Path): unknown {
-    return new PromiseReference(this.payload.caps[index] as Capability, path)
+    return new PromiseReference(this.payload.caps[index] as Capability, path, index)
   }
 
-  protected override descriptor(descriptor: Descriptor): unknown {
+  /** One that is not there may have gone to whoever the value was for: the rest can be looked at all the same. */
+  protected override descriptor(descriptor: Descriptor | undefined): unknown {
     return new DescriptorReference(descriptor)
   }
 }
@@ -272,11 +266,19 @@ class ValueDecoder extends Decoder {
     return undefined
   }
 
-  protected override descriptor(descriptor: Descriptor, index: number): unknown {
+  protected override descriptor(descriptor: Descriptor | undefined, index: number): unknown {
+    if (descriptor === undefined) throw this.#missing(index)
     if (this.#usedDescriptors.has(index)) throw refused(`it refers to descriptor ${index} twice`)
     this.#usedDescriptors.add(index)
     this.#result.owned.push(descriptor)
     return descriptor
+  }
+
+  #missing(index: number): Error {
+    const { descriptors, lost } = this.payload
+    return lost > 0
+      ? new DescriptorLostError(`descriptor ${index} of the message was lost on the way: the receiver's table was full`)
+      : refused(`it refers to descriptor ${index} of ${descriptors.length}`)
   }
 
   #takeCap(index: number): Capability {

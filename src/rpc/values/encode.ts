@@ -9,6 +9,7 @@ import { inspect } from 'node:util'
 import { ClosedError, type PillionError, UsageError } from '../../errors.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import { Descriptor } from '../../transport/index.js'
+import { shared } from '../machine/broken-capability.js'
 import type { Capability } from '../machine/capability.js'
 import type { Path } from '../machine/messages.js'
 import { Payload } from '../machine/payload.js'
@@ -198,10 +199,18 @@ class Encoder {
     else if (value instanceof URL) this.#mark(Tag.url, value.href)
     else if (value instanceof ReadableStream) this.#target(Tag.readable, this.#outgoing.readableSource(value))
     else if (value instanceof WritableStream) this.#target(Tag.writable, this.#outgoing.writableSink(value))
-    else if (value instanceof CapabilityReference) this.#cap(value.tag, value.cap.addRef())
-    else if (value instanceof DescriptorReference) this.#add(value.descriptor.dup())
-    else if (value instanceof PromiseReference) this.#cap(Tag.promise, value.cap.addRef(), value.path)
+    else if (value instanceof CapabilityReference) this.#cap(value.tag, shared(value.cap))
+    else if (value instanceof DescriptorReference) this.#lookedAt(value)
+    else if (value instanceof PromiseReference) this.#cap(Tag.promise, shared(value.cap), value.path)
     else this.#other(value)
+  }
+
+  /** Of a value that has not been handed over, or of which a part was. */
+  #lookedAt({ descriptor }: DescriptorReference): void {
+    if (descriptor === undefined) {
+      throw new ClosedError(`${this.#path()}: the descriptor went to whoever the results were for`)
+    }
+    this.#add(this.#closedNamed(() => descriptor.dup()))
   }
 
   #other(value: object): void {

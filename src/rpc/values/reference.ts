@@ -10,27 +10,34 @@ import type { CapabilityTag } from './tags.js'
 export class CapabilityReference {
   readonly tag: CapabilityTag
   readonly cap: Capability
+  /** Among those of its payload. */
+  readonly index: number
 
-  constructor(tag: CapabilityTag, cap: Capability) {
+  constructor(tag: CapabilityTag, cap: Capability, index = 0) {
     this.tag = tag
     this.cap = cap
+    this.index = index
   }
 }
 
 export class PromiseReference {
   readonly cap: Capability
   readonly path: Path
+  /** Among the capabilities of its payload. */
+  readonly index: number
 
-  constructor(cap: Capability, path: Path) {
+  constructor(cap: Capability, path: Path, index: number) {
     this.cap = cap
     this.path = path
+    this.index = index
   }
 }
 
 export class DescriptorReference {
-  readonly descriptor: Descriptor
+  /** Undefined: the payload has passed it on already. */
+  readonly descriptor: Descriptor | undefined
 
-  constructor(descriptor: Descriptor) {
+  constructor(descriptor: Descriptor | undefined) {
     this.descriptor = descriptor
   }
 }
