@@ -28,6 +28,11 @@ export interface RpcOptions {
   /** The W3C trace context that calls made here carry; asked at each call. */
   readonly traceContext?: () => TraceContext | undefined
   /**
+   * Bytes of each stream that is received that may be under way, from its source to whoever reads it. Default 1 MiB. A
+   * chunk is never divided: one more may come on top.
+   */
+  readonly windowBytes?: number
+  /**
    * Milliseconds without a message after which the peer is asked whether it is there, and twice which the session ends.
    * Default 0: never. A Unix socket tells by itself when its peer has gone; this is for one that hangs.
    */
@@ -43,11 +48,14 @@ export const defaultLimits: RpcLimits = {
   values: 1_000_000,
 }
 
+const defaultWindow = 1024 * 1024
+
 export interface RpcSettings {
   readonly limits: RpcLimits & ConnectionLimits
   readonly sendStacks: boolean
   readonly traceContext: (() => TraceContext | undefined) | undefined
   readonly keepAlive: number
+  readonly windowBytes: number
 }
 
 /** Throws UsageError for what can never work. */
@@ -59,13 +67,16 @@ export function rpcSettings(options: RpcOptions): RpcSettings {
       throw new UsageError(`limits.${name} is a number from 1 on, not ${String(value)}`)
     }
   }
-  const { keepAlive = 0, sendStacks = false, traceContext } = options
+  const { keepAlive = 0, sendStacks = false, traceContext, windowBytes = defaultWindow } = options
   if (typeof keepAlive !== 'number' || !(keepAlive >= 0)) {
     throw new UsageError(`keepAlive is a number of milliseconds, not ${String(keepAlive)}`)
+  }
+  if (typeof windowBytes !== 'number' || !(windowBytes >= 1)) {
+    throw new UsageError(`windowBytes is a number from 1 on, not ${String(windowBytes)}`)
   }
   if (typeof sendStacks !== 'boolean') throw new UsageError(`sendStacks is true or false, not ${String(sendStacks)}`)
   if (traceContext !== undefined && typeof traceContext !== 'function') {
     throw new UsageError('traceContext is a function')
   }
-  return { limits, sendStacks, traceContext, keepAlive }
+  return { limits, sendStacks, traceContext, keepAlive, windowBytes }
 }

@@ -160,7 +160,7 @@ export class FrameSender {
     const { settled } = this.#queue
     settle(this.#flushes, settled)
     settle(this.#ends, settled)
-    if (!this.#overMark || this.#waiting() > this.#settings.highWaterMark) return
+    if (!this.#overMark || this.queuedBytes > this.#settings.highWaterMark) return
     this.#overMark = false
     for (const waiter of this.#drains.splice(0)) waiter.resolve()
     this.#tell(() => this.#hooks.onDrain())
@@ -302,13 +302,14 @@ export class FrameSender {
     throw error
   }
 
-  #waiting(): number {
+  /** What waits to be sent, each descriptor counted as `highWaterMark` counts it. */
+  get queuedBytes(): number {
     const queue = this.#queue
     return queue.queued - queue.settled + queue.descriptors * descriptorWeight
   }
 
   #isOverMark(): boolean {
-    if (this.#waiting() > this.#settings.highWaterMark) this.#overMark = true
+    if (this.queuedBytes > this.#settings.highWaterMark) this.#overMark = true
     return this.#overMark
   }
 }

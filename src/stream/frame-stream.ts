@@ -152,6 +152,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     return this.#sender.send(payload, descriptors, options)
   }
 
+  /** What was sent and is not in the kernel yet: what is held against `highWaterMark`. */
+  get queuedBytes(): number {
+    return this.#sender.queuedBytes
+  }
+
   /** Resolves once no more than the high-water mark is queued. Rejects with what ended the stream. */
   drained(options: WaitOptions = {}): Promise<void> {
     return waiting(options, (signal) => this.#sender.drained(signal))

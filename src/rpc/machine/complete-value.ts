@@ -2,7 +2,7 @@
  * From a payload to a value that is whole: what was promised in it is waited for and put in its place.
  */
 import { asError, RpcError } from '../rpc-error.js'
-import { type Decoded, decodeValue, type Promised } from '../values/decode.js'
+import { type Binaries, type Decoded, decodeValue, type Promised } from '../values/decode.js'
 import { canceledError } from './answer.js'
 import type { CallOrigin } from './capability.js'
 import { nil, Payload } from './payload.js'
@@ -58,10 +58,11 @@ export function completeValue(
   context: CallOrigin,
   done: (value: CompleteValue | Error) => void,
   expansion: Expansion = new Expansion(),
+  bytes: Binaries = 'copies',
 ): Stop {
   let decoded: Decoded
   try {
-    decoded = decodeValue(payload, vat.incoming, vat.values.limits)
+    decoded = decodeValue(payload, vat.incoming, vat.values.limits, bytes)
   } catch (error) {
     done(asError(error))
     return nothingToStop

@@ -24,6 +24,7 @@ export class Outbox {
   #messages: Outgoing[] = []
   #due = false
   #closed = false
+  #overLimit = false
   readonly #flushSoon = (): void => this.flush()
 
   /** @param limit bytes that may wait for the peer to read them */
@@ -65,7 +66,8 @@ export class Outbox {
         return
       }
     }
-    if (this.#transport.queuedBytes > this.#limit) {
+    if (this.#transport.queuedBytes > this.#limit && !this.#overLimit) {
+      this.#overLimit = true // the word of it goes out by this very way
       this.#onFailure(
         new RpcError(
           'overloaded',

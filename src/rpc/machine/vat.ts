@@ -24,6 +24,8 @@ export interface VatOptions {
   readonly traceContext: (() => TraceContext | undefined) | undefined
   /** Calls that may wait for one promise. */
   readonly waitingCalls: number
+  /** Of each stream that is received. */
+  readonly windowBytes: number
 }
 
 const held = new WeakMap<object, LocalCapability>()

@@ -1,122 +1,93 @@
 /**
- * Async iterables and generators as values: the values come as they are asked for, a window ahead.
+ * Async iterables and generators as values, and iterators that are not async: the values come as they are asked for, a
+ * window ahead.
  */
-import { RpcTarget } from '../rpc-target.js'
-import { Inlet, pump, type Sink } from './flow.js'
+import type { Capability } from '../machine/capability.js'
+import type { Vat } from '../machine/vat.js'
+import type { ReceivedStream } from '../values/passing.js'
+import type { Feed } from './source.js'
+import { SourceReader } from './source-reader.js'
+
+export type AnyIterable = AsyncIterable<unknown> | Iterable<unknown>
 
 /** The end that has the iterable. */
-export class IterableSource extends RpcTarget {
-  readonly #iterable: AsyncIterable<unknown>
-  #iterator: AsyncIterator<unknown> | undefined
-  #over = false
+export class IterableFeed implements Feed {
+  readonly #iterable: AnyIterable
+  #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined
 
-  constructor(iterable: AsyncIterable<unknown>) {
-    super()
+  constructor(iterable: AnyIterable) {
     this.#iterable = iterable
   }
 
-  /** Writes all values to the sink; returns when they have been taken. */
-  async pipe(sink: Sink): Promise<void> {
-    if (this.#iterator !== undefined) throw new Error('the values are being read already')
-    const iterator = this.#iterable[Symbol.asyncIterator]()
-    this.#iterator = iterator
-    try {
-      await pump(() => iterator.next() as Promise<IteratorResult<unknown>>, sink)
-      this.#over = true
-    } finally {
-      await this.#stop()
-    }
+  begin(): void {}
+
+  next(): Promise<IteratorResult<unknown>> {
+    return settled(this.#begun().next())
   }
 
-  /** The reader wants no more. */
-  async cancel(): Promise<void> {
-    await this.#stop()
+  async stop(): Promise<unknown> {
+    return await this.#begun().return?.()
   }
 
-  [Symbol.dispose](): void {
-    this.#stop().catch(() => {}) // the reader has gone: nobody is left to be told
-  }
-
-  async #stop(): Promise<void> {
-    if (this.#over) return
-    this.#over = true
-    const iterator = this.#iterator ?? this.#iterable[Symbol.asyncIterator]()
-    this.#iterator = iterator
-    await iterator.return?.()
+  #begun(): AsyncIterator<unknown> | Iterator<unknown> {
+    this.#iterator ??= iteratorOf(this.#iterable)
+    return this.#iterator
   }
 }
 
-/** The other end. Takes over the stub of the source. */
-export function iterableOf(stub: object): AsyncIterable<unknown> {
-  return new ReceivedIterable(stub as SourceStub)
+function iteratorOf(iterable: AnyIterable): AsyncIterator<unknown> | Iterator<unknown> {
+  return Symbol.asyncIterator in iterable ? iterable[Symbol.asyncIterator]() : iterable[Symbol.iterator]()
 }
 
-export interface SourceStub extends Disposable {
-  pipe(sink: Inlet): PromiseLike<unknown>
-  cancel(reason?: unknown): PromiseLike<unknown>
+/** As `for await` has it: of an iterator that is not async, the values are awaited. */
+async function settled(
+  next: IteratorResult<unknown> | Promise<IteratorResult<unknown>>,
+): Promise<IteratorResult<unknown>> {
+  if (next instanceof Promise) return next
+  const result = await next
+  return result.done === true ? result : { done: false, value: await result.value }
 }
 
-/** Reads a source: asks for its values when the first is wanted. */
-export class SourceReader {
-  readonly #source: SourceStub
-  readonly #inlet = new Inlet()
-  #started = false
-  #over = false
+/** The other end. Takes over the reference to the source. */
+export function iterableOf(cap: Capability, vat: Vat): ReceivedStream<AsyncIterable<unknown>> {
+  const reader = new SourceReader(cap, vat)
+  const value = new ReceivedIterable(reader)
+  forgotten.register(value, reader)
+  return {
+    value,
+    [Symbol.dispose]() {
+      if (!value.asked) reader.abandon()
+    },
+  }
+}
 
-  constructor(source: SourceStub) {
-    this.#source = source
+const forgotten = new FinalizationRegistry<SourceReader>((reader) => reader.abandon())
+
+/** One reading, and its own iterator, as a generator is: whoever iterates keeps it. */
+class ReceivedIterable implements AsyncIterableIterator<unknown, undefined> {
+  readonly #reader: SourceReader
+  #asked = false
+
+  constructor(reader: SourceReader) {
+    this.#reader = reader
+  }
+
+  /** Somebody has asked for an iterator, or for a value. */
+  get asked(): boolean {
+    return this.#asked || this.#reader.begun
   }
 
   next(): Promise<IteratorResult<unknown, undefined>> {
-    if (!this.#started && !this.#over) this.#start()
-    return this.#inlet.take()
+    return this.#reader.next()
   }
 
-  /** Wants no more. */
-  async cancel(reason: unknown): Promise<void> {
-    if (this.#over) return
-    this.#over = true
-    this.#inlet.stop()
-    try {
-      await this.#source.cancel(reason)
-    } finally {
-      this.#source[Symbol.dispose]()
-    }
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    await this.#reader.cancel(undefined)
+    return { done: true, value: undefined }
   }
 
-  #start(): void {
-    this.#started = true
-    this.#source.pipe(this.#inlet).then(
-      () => this.#finish('properly'),
-      (error: unknown) => this.#finish({ error }),
-    )
-  }
-
-  #finish(end: { readonly error: unknown } | 'properly'): void {
-    this.#inlet.finish(end)
-    if (this.#over) return
-    this.#over = true
-    this.#source[Symbol.dispose]()
-  }
-}
-
-class ReceivedIterable implements AsyncIterable<unknown> {
-  readonly #reader: SourceReader
-
-  constructor(source: SourceStub) {
-    this.#reader = new SourceReader(source)
-  }
-
-  /** One reading: iterators made later go on where the others are. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<unknown, undefined> {
-    const iterator: AsyncIterableIterator<unknown, undefined> = {
-      next: () => this.#reader.next(),
-      return: async () => {
-        await this.#reader.cancel(undefined)
-        return { done: true, value: undefined }
-      },
-      [Symbol.asyncIterator]: () => iterator,
-    }
-    return iterator
+  [Symbol.asyncIterator](): this {
+    this.#asked = true
+    return this
   }
 }

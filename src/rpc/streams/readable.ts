@@ -1,56 +1,58 @@
 /**
  * ReadableStreams as values: the chunks come as they are read, a window ahead.
  */
-import { RpcTarget } from '../rpc-target.js'
-import { pump, type Sink } from './flow.js'
-import { SourceReader, type SourceStub } from './iterable.js'
+import { UsageError } from '../../errors.js'
+import type { Capability } from '../machine/capability.js'
+import type { Vat } from '../machine/vat.js'
+import type { ReceivedStream } from '../values/passing.js'
+import type { Feed } from './source.js'
+import { SourceReader } from './source-reader.js'
 
-/** The end that has the stream, which it locks from now on. */
-export class ReadableSource extends RpcTarget {
-  readonly #reader: ReadableStreamDefaultReader<unknown>
-  #over = false
+/** The end that has the stream, which it locks when it is given away. */
+export class ReadableFeed implements Feed {
+  readonly #stream: ReadableStream<unknown>
+  #reader: ReadableStreamDefaultReader<unknown> | undefined
 
-  /** Throws TypeError for a stream that is being read already. */
+  /** Throws UsageError for a stream that is being read already. */
   constructor(stream: ReadableStream<unknown>) {
-    super()
-    this.#reader = stream.getReader()
+    if (stream.locked) throw new UsageError('a ReadableStream that is locked cannot travel')
+    this.#stream = stream
   }
 
-  /** Writes all chunks to the sink; returns when they have been taken. */
-  async pipe(sink: Sink): Promise<void> {
-    try {
-      await pump(() => this.#reader.read() as Promise<IteratorResult<unknown>>, sink)
-      this.#over = true
-    } catch (error) {
-      await this.cancel(error)
-      throw error
-    }
+  begin(): void {
+    this.#reader = this.#stream.getReader()
   }
 
-  /** The other side reads no more. */
-  async cancel(reason?: unknown): Promise<void> {
-    if (this.#over) return
-    this.#over = true
-    await this.#reader.cancel(reason)
+  next(): Promise<IteratorResult<unknown>> {
+    return (this.#reader as ReadableStreamDefaultReader<unknown>).read() as Promise<IteratorResult<unknown>>
   }
 
-  [Symbol.dispose](): void {
-    this.cancel(new Error('the reader has gone')).catch(() => {}) // nobody is left to be told
+  stop(reason: unknown): Promise<unknown> {
+    return (this.#reader as ReadableStreamDefaultReader<unknown>).cancel(reason)
   }
 }
 
-/** The other end. Takes over the stub of the source. */
-export function readableOf(stub: object): ReadableStream {
-  const reader = new SourceReader(stub as SourceStub)
-  return new ReadableStream<unknown>(
+/** The other end. Takes over the reference to the source. */
+export function readableOf(cap: Capability, vat: Vat): ReceivedStream<ReadableStream> {
+  const reader = new SourceReader(cap, vat)
+  const value = new ReadableStream<unknown>(
     {
-      async pull(controller) {
-        const { value, done } = await reader.next()
-        if (done === true) controller.close()
-        else controller.enqueue(value)
-      },
+      pull: (controller) =>
+        reader.next().then((next) => {
+          if (next.done === true) controller.close()
+          else controller.enqueue(next.value)
+        }),
       cancel: (reason) => reader.cancel(reason),
     },
     { highWaterMark: 0 }, // nothing is asked for before it is read
   )
+  forgotten.register(value, reader)
+  return {
+    value,
+    [Symbol.dispose]() {
+      if (!reader.begun && !value.locked) reader.abandon()
+    },
+  }
 }
+
+const forgotten = new FinalizationRegistry<SourceReader>((reader) => reader.abandon())

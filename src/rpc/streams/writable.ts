@@ -1,69 +1,197 @@
 /**
- * WritableStreams as values: what is written travels, no more under way than a window allows.
+ * WritableStreams as values: what is written travels, no more under way than the window at the other end allows.
+ *
+ * Whoever has the stream reads what is written as it would any source: it is the writer that becomes one.
  */
+import { UsageError } from '../../errors.js'
+import type { Capability } from '../machine/capability.js'
+import type { Vat } from '../machine/vat.js'
+import { RpcError } from '../rpc-error.js'
 import { RpcTarget } from '../rpc-target.js'
-import { Window, weightOf } from './flow.js'
+import { noOptions } from '../stubs/call-options.js'
+import { Handle } from '../stubs/handle.js'
+import type { ReceivedStream } from '../values/passing.js'
+import { CapabilityReference } from '../values/reference.js'
+import { Tag } from '../values/tags.js'
+import { type Feed, Source } from './source.js'
+import { outcomeOf } from './source-reader.js'
 
-/** The end that has the stream, which it locks from now on. */
+/** The end that has the stream, which it locks when it is given away. */
 export class WritableTarget extends RpcTarget {
-  readonly #writer: WritableStreamDefaultWriter<unknown>
-  #over = false
+  readonly #stream: WritableStream<unknown>
+  #writer: WritableStreamDefaultWriter<unknown> | undefined
 
-  /** Throws TypeError for a stream that is being written already. */
+  /** Throws UsageError for a stream that is being written already. */
   constructor(stream: WritableStream<unknown>) {
     super()
-    this.#writer = stream.getWriter()
+    if (stream.locked) throw new UsageError('a WritableStream that is locked cannot travel')
+    this.#stream = stream
   }
 
-  async write(chunk: unknown): Promise<void> {
-    await this.#writer.write(chunk)
+  /** Not for the writer, as an own property: the message that bears it is complete. */
+  readonly begin = (): void => {
+    this.#writer = this.#stream.getWriter()
   }
 
-  async close(): Promise<void> {
-    this.#over = true
-    await this.#writer.close()
-  }
-
-  async abort(reason?: unknown): Promise<void> {
-    if (this.#over) return
-    this.#over = true
-    await this.#writer.abort(reason)
+  /** Writes all that the other side has; returns when the stream is closed, throws what ended it otherwise. */
+  async pull(source: unknown): Promise<void> {
+    if (!(source instanceof ReadableStream)) {
+      throw new RpcError('failed', 'a stream is pulled from a stream', { origin: 'remote' })
+    }
+    const writer = this.#writer
+    if (writer === undefined) throw new RpcError('failed', 'the stream is written already', { origin: 'remote' })
+    this.#writer = undefined
+    writer.releaseLock()
+    await source.pipeTo(this.#stream)
   }
 
   [Symbol.dispose](): void {
-    this.abort(new Error('the writer has gone')).catch(() => {}) // nobody is left to be told
+    const writer = this.#writer
+    this.#writer = undefined
+    writer?.abort(new RpcError('disconnected', 'the writer has gone')).catch(() => {}) // nobody is left to be told
   }
 }
 
-interface TargetStub extends Disposable {
-  write(chunk: unknown): PromiseLike<unknown>
-  close(): PromiseLike<unknown>
-  abort(reason?: unknown): PromiseLike<unknown>
+/** The other end. Takes over the reference to the target. */
+export function writableOf(cap: Capability, vat: Vat): ReceivedStream<WritableStream> {
+  const pushed = new PushedChunks(cap, vat)
+  const value = new WritableStream<unknown>({
+    start: (controller) => pushed.start(controller),
+    write: (chunk) => pushed.write(chunk),
+    close: () => pushed.close(),
+    abort: (reason) => pushed.abort(reason),
+  })
+  forgotten.register(value, pushed)
+  return {
+    value,
+    [Symbol.dispose]() {
+      if (!pushed.begun && !value.locked) pushed.abandon()
+    },
+  }
 }
 
-/** The other end. Takes over the stub of the target. */
-export function writableOf(stub: object): WritableStream {
-  const target = stub as TargetStub
-  const window = new Window()
-  return new WritableStream<unknown>({
-    async write(chunk) {
-      await window.room()
-      window.add(weightOf(chunk), target.write(chunk))
-    },
-    async close() {
-      try {
-        await window.empty()
-        await target.close()
-      } finally {
-        target[Symbol.dispose]()
-      }
-    },
-    async abort(reason) {
-      try {
-        await target.abort(reason)
-      } finally {
-        target[Symbol.dispose]()
-      }
-    },
-  })
+const forgotten = new FinalizationRegistry<PushedChunks>((pushed) => pushed.abandon())
+
+interface Written {
+  readonly chunk: unknown
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** From `write` to `next`: a write is done when the next one may come, which is when the window has room for it. */
+class PushedChunks implements Feed {
+  readonly #target: Handle
+  readonly #vat: Vat
+  /** Weak: the session holds this, and the stream is to be found forgotten. */
+  #controller: WeakRef<WritableStreamDefaultController> | undefined
+  #outcome: Promise<Error | undefined> | undefined
+  #waiting: Written | undefined
+  #taken: Written | undefined
+  #asking: { resolve(next: IteratorResult<unknown>): void; reject(error: unknown): void } | undefined
+  #end: { readonly error: unknown } | 'properly' | undefined
+
+  constructor(target: Capability, vat: Vat) {
+    this.#target = Handle.over({ cap: target }, vat, noOptions)
+    this.#vat = vat
+  }
+
+  get begun(): boolean {
+    return this.#outcome !== undefined || this.#end !== undefined
+  }
+
+  start(controller: WritableStreamDefaultController): void {
+    this.#controller = new WeakRef(controller)
+  }
+
+  write(chunk: unknown): Promise<void> {
+    this.#offer()
+    return new Promise((resolve, reject) => {
+      this.#waiting = { chunk, resolve, reject }
+      this.#serve()
+    })
+  }
+
+  async close(): Promise<void> {
+    const outcome = this.#offer()
+    this.#finish('properly')
+    const error = await outcome
+    if (error !== undefined) throw error
+  }
+
+  /** The other end is aborted with the reason. */
+  async abort(reason: unknown): Promise<void> {
+    const outcome = this.#offer()
+    this.#finish({ error: reason })
+    await outcome
+  }
+
+  /** Nobody will write any more. */
+  abandon(): void {
+    if (this.begun) this.#finish({ error: new RpcError('disconnected', 'the writer has gone') })
+    else this.#target.dispose()
+  }
+
+  // ── as the source of the other end ───────────────────────────────────────────────────────────────────────────────
+
+  begin(): void {}
+
+  next(): Promise<IteratorResult<unknown>> {
+    this.#taken?.resolve()
+    this.#taken = undefined
+    return new Promise((resolve, reject) => {
+      this.#asking = { resolve, reject }
+      this.#serve()
+    })
+  }
+
+  async stop(reason: unknown): Promise<void> {
+    this.#fail(reason)
+  }
+
+  /** Hands itself over as a source, with the first that is to be said. */
+  #offer(): Promise<Error | undefined> {
+    if (this.#outcome !== undefined) return this.#outcome
+    const source = new Source(this, this.#vat)
+    source.begin()
+    const cap = this.#vat.hold(source)
+    const answer = this.#target.property('pull').call([new CapabilityReference(Tag.readable, cap)])
+    cap.release()
+    this.#outcome = outcomeOf(answer)
+    this.#outcome.then((error) => {
+      this.#fail(error ?? new RpcError('failed', 'the other end has stopped'))
+      this.#target.dispose()
+    })
+    return this.#outcome
+  }
+
+  #serve(): void {
+    const asking = this.#asking
+    if (asking === undefined) return
+    if (this.#waiting !== undefined) {
+      this.#taken = this.#waiting
+      this.#waiting = undefined
+      this.#asking = undefined
+      asking.resolve({ done: false, value: this.#taken.chunk })
+    } else if (this.#end !== undefined) {
+      this.#asking = undefined
+      if (this.#end === 'properly') asking.resolve({ done: true, value: undefined })
+      else asking.reject(this.#end.error)
+    }
+  }
+
+  #finish(end: { readonly error: unknown } | 'properly'): void {
+    this.#end ??= end
+    this.#serve()
+  }
+
+  /** The other end takes no more. */
+  #fail(error: unknown): void {
+    this.#end ??= { error }
+    this.#waiting?.reject(error)
+    this.#taken?.reject(error)
+    this.#waiting = undefined
+    this.#taken = undefined
+    this.#controller?.deref()?.error(error)
+    this.#serve()
+  }
 }

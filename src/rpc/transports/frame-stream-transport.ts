@@ -21,8 +21,6 @@ export class FrameStreamTransport implements RpcTransport {
   readonly peer: Peer | undefined
   readonly #stream: FrameStream
   #receiver: FrameReceiver | undefined
-  /** Sent since the stream was over its mark: at least so much waits, besides what the mark allows. */
-  #overMark = 0
   #closed = false
 
   constructor(stream: FrameStream) {
@@ -34,15 +32,12 @@ export class FrameStreamTransport implements RpcTransport {
   }
 
   get queuedBytes(): number {
-    return this.#overMark
+    return this.#stream.queuedBytes
   }
 
   start(receiver: FrameReceiver): void {
     this.#receiver = receiver
     const stream = this.#stream
-    stream.on('drain', () => {
-      this.#overMark = 0
-    })
     stream.on('end', () => this.#end(undefined))
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(undefined))
@@ -56,9 +51,8 @@ export class FrameStreamTransport implements RpcTransport {
     }
     const frame = content.length === 0 ? [stable(head)] : [stable(head), content]
     try {
-      const roomy =
-        descriptors.length === 0 ? this.#stream.send(frame) : this.#stream.send(frame, descriptors, { transfer: true })
-      if (!roomy || this.#overMark > 0) this.#overMark += head.length + content.length
+      if (descriptors.length === 0) this.#stream.send(frame)
+      else this.#stream.send(frame, descriptors, { transfer: true })
     } catch (error) {
       for (const descriptor of descriptors) descriptor.close() // those that were taken over are closed already
       throw error

@@ -13,11 +13,14 @@ import type { Path } from '../machine/messages.js'
 import type { Payload } from '../machine/payload.js'
 import { RpcError, type RpcErrorType, rpcErrorTypes } from '../rpc-error.js'
 import { mostBigintDigits, type ValueLimits } from './limits.js'
-import type { Incoming } from './passing.js'
+import type { Incoming, ReceivedStream } from './passing.js'
 import { CapabilityReference, DescriptorReference, PromiseReference } from './reference.js'
 import { scanValue } from './scan.js'
 import { binaryKinds, type CapabilityTag, markKey, partsOf, Tag } from './tags.js'
 import { unpack } from './value-codec.js'
+
+/** Bytes of a Uint8Array under which a copy is as cheap as a view. */
+const leastView = 4096
 
 /** A value that was promised, and where it belongs. Owns its capability. */
 export interface Promised {
@@ -28,7 +31,7 @@ export interface Promised {
 
 export interface Decoded {
   value: unknown
-  /** Stubs and Descriptors that are in the value: the receiver's, to dispose of. */
+  /** Stubs, Descriptors and streams that are in the value: the receiver's, to dispose of. */
   readonly owned: Disposable[]
   /** To be filled in before the value is used. */
   readonly promised: Promised[]
@@ -41,15 +44,23 @@ export function decodeTree(payload: Payload, limits: ValueLimits): unknown {
   return marks || binaries ? new TreeDecoder(payload).decode(value) : value
 }
 
+/** Whether a Uint8Array may be a view of the payload's content: where nobody else has that memory. */
+export type Binaries = 'copies' | 'views'
+
 /** As `decodeTree`; takes over the payload, also when it throws. */
-export function decodeValue(payload: Payload, incoming: Incoming, limits: ValueLimits): Decoded {
+export function decodeValue(
+  payload: Payload,
+  incoming: Incoming,
+  limits: ValueLimits,
+  bytes: Binaries = 'copies',
+): Decoded {
   let decoder: ValueDecoder | undefined
   try {
     const { marks, binaries } = scanValue(payload.content, limits)
     const value = unpack(payload.content)
     if (!marks && !binaries && payload.plain) return { value, owned: [], promised: [] }
     const result: Decoded = { value, owned: [], promised: [] }
-    decoder = new ValueDecoder(payload, incoming, result)
+    decoder = new ValueDecoder(payload, incoming, result, bytes)
     result.value = decoder.decode(value)
     return result
   } catch (error) {
@@ -74,7 +85,7 @@ abstract class Decoder {
       for (let i = 0; i < value.length; i++) value[i] = this.member(value, i)
       return value
     }
-    if (value instanceof Uint8Array) return ownBytes(value)
+    if (value instanceof Uint8Array) return this.bytes(value)
     const object = value as Record<string, unknown>
     return markKey in object ? this.#marked(object) : this.#members(object)
   }
@@ -82,6 +93,10 @@ abstract class Decoder {
   /** The member of an array or object; what a promise there turns out to be takes its place. */
   protected member(container: Record<string | number, unknown> | unknown[], key: string | number): unknown {
     return this.decode((container as Record<string | number, unknown>)[key])
+  }
+
+  protected bytes(view: Uint8Array): Uint8Array {
+    return ownBytes(view)
   }
 
   protected abstract capability(tag: CapabilityTag, index: number): unknown
@@ -195,17 +210,17 @@ class TreeDecoder extends Decoder {
 class ValueDecoder extends Decoder {
   readonly #result: Decoded
   readonly #incoming: Incoming
+  readonly #bytes: Binaries
   readonly #usedCaps = new Set<number>()
   readonly #usedDescriptors = new Set<number>()
-  /** What ends the streams that have been made. */
-  readonly #streams: (() => Promise<unknown>)[] = []
   /** Puts what was promised where it is being looked at now. */
   #fill: (value: unknown) => void
 
   /** @param result what is found is added to it */
-  constructor(payload: Payload, incoming: Incoming, result: Decoded) {
+  constructor(payload: Payload, incoming: Incoming, result: Decoded, bytes: Binaries) {
     super(payload)
     this.#incoming = incoming
+    this.#bytes = bytes
     this.#result = result
     this.#fill = (value) => {
       result.value = value
@@ -224,8 +239,6 @@ class ValueDecoder extends Decoder {
   abandon(): void {
     for (const disposable of this.#result.owned) disposable[Symbol.dispose]()
     for (const { cap } of this.#result.promised) cap.release()
-    // Its source or sink is told; that it has gone meanwhile is nothing to tell anybody here.
-    for (const stop of this.#streams) stop().catch(() => {})
   }
 
   protected override member(container: Record<string | number, unknown> | unknown[], key: string | number): unknown {
@@ -235,24 +248,23 @@ class ValueDecoder extends Decoder {
     return super.member(container, key)
   }
 
+  /** A view keeps all of the content in memory: only for the one that is most of it. */
+  protected override bytes(view: Uint8Array): Uint8Array {
+    const mostOfIt = view.length >= leastView && view.length * 2 > this.payload.content.length
+    return this.#bytes === 'views' && mostOfIt
+      ? new Uint8Array(view.buffer, view.byteOffset, view.length)
+      : super.bytes(view)
+  }
+
   protected override capability(tag: CapabilityTag, index: number): unknown {
     const cap = this.#takeCap(index)
     switch (tag) {
-      case Tag.readable: {
-        const stream = this.#incoming.readable(cap)
-        this.#streams.push(() => stream.cancel())
-        return stream
-      }
-      case Tag.writable: {
-        const stream = this.#incoming.writable(cap)
-        this.#streams.push(() => stream.abort())
-        return stream
-      }
-      case Tag.iterable: {
-        const iterable = this.#incoming.iterable(cap)
-        this.#streams.push(async () => iterable[Symbol.asyncIterator]().return?.())
-        return iterable
-      }
+      case Tag.readable:
+        return this.#stream(this.#incoming.readable(cap))
+      case Tag.writable:
+        return this.#stream(this.#incoming.writable(cap))
+      case Tag.iterable:
+        return this.#stream(this.#incoming.iterable(cap))
       default: {
         const stub = this.#incoming.stub(cap)
         this.#result.owned.push(stub as Disposable)
@@ -279,6 +291,11 @@ class ValueDecoder extends Decoder {
     return lost > 0
       ? new DescriptorLostError(`descriptor ${index} of the message was lost on the way: the receiver's table was full`)
       : refused(`it refers to descriptor ${index} of ${descriptors.length}`)
+  }
+
+  #stream<T>(received: ReceivedStream<T>): T {
+    this.#result.owned.push(received)
+    return received.value
   }
 
   #takeCap(index: number): Capability {

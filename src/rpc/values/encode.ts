@@ -16,9 +16,9 @@ import { Payload } from '../machine/payload.js'
 import { RpcError } from '../rpc-error.js'
 import { RpcTarget } from '../rpc-target.js'
 import { mostBigintDigits, type ValueLimits } from './limits.js'
-import { type Outgoing, type Passable, passable } from './passing.js'
+import { type GivenStream, type Outgoing, type Passable, passable } from './passing.js'
 import { CapabilityReference, DescriptorReference, PromiseReference } from './reference.js'
-import { binaryKinds, markKey, Tag } from './tags.js'
+import { binaryKinds, type CapabilityTag, markKey, Tag } from './tags.js'
 import { pathText, spread, type Trail } from './value-path.js'
 import { type ValueWriter, withWriter } from './value-writer.js'
 
@@ -48,6 +48,7 @@ class Encoder {
   readonly #caps: Capability[] = []
   readonly #descriptors: Descriptor[] = []
   readonly #consumed: Passable[] = []
+  readonly #streams = new Map<object, GivenStream>()
   /** The keys that lead to what is being looked at, and the objects on the way. */
   readonly #trail: Trail = []
   readonly #ancestors: object[] = []
@@ -66,6 +67,7 @@ class Encoder {
   encode(value: unknown): Payload {
     try {
       this.#write(value)
+      for (const stream of this.#streams.values()) stream.begin()
       for (const stub of this.#consumed) stub.dispose()
       return new Payload(this.#out.take(), this.#caps, this.#descriptors)
     } catch (error) {
@@ -109,7 +111,7 @@ class Encoder {
   #object(value: object): void {
     const prototype: unknown = Object.getPrototypeOf(value)
     if (Array.isArray(value)) this.#array(value)
-    else if (prototype === Object.prototype || prototype === null) this.#plain(value as Record<string, unknown>)
+    else if (isPlain(value, prototype)) this.#plain(value as Record<string, unknown>)
     else if (value instanceof Uint8Array) this.#out.binary(value)
     else if (value instanceof RpcTarget) this.#target(Tag.capability, value)
     else if (value instanceof Descriptor) this.#descriptor(value)
@@ -197,8 +199,6 @@ class Encoder {
     else if (value instanceof Error) this.#error(value)
     else if (value instanceof RegExp) this.#mark(Tag.regexp, value.source, value.flags)
     else if (value instanceof URL) this.#mark(Tag.url, value.href)
-    else if (value instanceof ReadableStream) this.#target(Tag.readable, this.#outgoing.readableSource(value))
-    else if (value instanceof WritableStream) this.#target(Tag.writable, this.#outgoing.writableSink(value))
     else if (value instanceof CapabilityReference) this.#cap(value.tag, shared(value.cap))
     else if (value instanceof DescriptorReference) this.#lookedAt(value)
     else if (value instanceof PromiseReference) this.#cap(Tag.promise, shared(value.cap), value.path)
@@ -210,17 +210,28 @@ class Encoder {
     if (descriptor === undefined) {
       throw new ClosedError(`${this.#path()}: the descriptor went to whoever the results were for`)
     }
-    this.#add(this.#closedNamed(() => descriptor.dup()))
+    this.#add(this.#named(() => descriptor.dup()))
   }
 
   #other(value: object): void {
     const kind = binaryKinds.findIndex((type) => value instanceof type)
     if (kind >= 0) this.#mark(Tag.binary, kind, bytesOf(value as ArrayBuffer | ArrayBufferView))
-    else if (Symbol.asyncIterator in value) {
-      this.#target(Tag.iterable, this.#outgoing.iterableSource(value as AsyncIterable<unknown>))
+    else if (value instanceof ReadableStream) {
+      this.#stream(Tag.readable, value, () => this.#outgoing.readableSource(value))
+    } else if (value instanceof WritableStream) {
+      this.#stream(Tag.writable, value, () => this.#outgoing.writableTarget(value))
+    } else if (isIterable(value)) {
+      this.#stream(Tag.iterable, value, () => this.#outgoing.iterableSource(value))
     } else {
       throw this.#fault(adviceFor(value))
     }
+  }
+
+  #stream(tag: CapabilityTag, stream: object, give: () => GivenStream): void {
+    if (this.#streams.has(stream)) throw this.#fault('a stream cannot be in a value twice')
+    const given = this.#named(give)
+    this.#streams.set(stream, given)
+    this.#target(tag, given)
   }
 
   #reference(value: object, settled: boolean): void {
@@ -229,7 +240,7 @@ class Encoder {
       this.#target(Tag.capability, value as RpcTarget)
       return
     }
-    const { cap, path } = this.#closedNamed(() => stub.pass())
+    const { cap, path } = this.#named(() => stub.pass())
     if (path !== undefined && settled) {
       cap.release()
       throw this.#fault('a promise cannot travel in a map, in a set or as a part of an error: await it first')
@@ -250,7 +261,7 @@ class Encoder {
   }
 
   #descriptor(descriptor: Descriptor): void {
-    this.#add(this.#closedNamed(() => (this.#moved ? adoptOwned(surrender(descriptor)) : descriptor.dup())))
+    this.#add(this.#named(() => (this.#moved ? adoptOwned(surrender(descriptor)) : descriptor.dup())))
   }
 
   #add(descriptor: Descriptor): void {
@@ -315,11 +326,13 @@ class Encoder {
     return parts
   }
 
-  #closedNamed<T>(take: () => T): T {
+  /** What cannot be taken, by its path. */
+  #named<T>(take: () => T): T {
     try {
       return take()
     } catch (error) {
       if (error instanceof ClosedError) throw new ClosedError(`${this.#path()}: ${error.message}`)
+      if (error instanceof UsageError) throw this.#fault(error.message)
       throw error
     }
   }
@@ -341,6 +354,16 @@ function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
     : new Uint8Array(value)
 }
 
+function isPlain(value: object, prototype: unknown): boolean {
+  return (prototype === Object.prototype || prototype === null) && !(Symbol.asyncIterator in value)
+}
+
+/** An async iterable, a generator or another iterator. What is merely iterable is some collection. */
+function isIterable(value: object): value is AsyncIterable<unknown> | Iterable<unknown> {
+  if (Symbol.asyncIterator in value) return true
+  return Symbol.iterator in value && typeof (value as { next?: unknown }).next === 'function'
+}
+
 function adviceFor(value: object): string {
   if (typeof (value as { then?: unknown }).then === 'function') return 'a promise cannot travel: await it first'
   const name = (value.constructor as { name?: string } | undefined)?.name ?? inspect(value)
@@ -348,7 +371,7 @@ function adviceFor(value: object): string {
 }
 
 /**
- * Stubs and descriptors of a result that cannot be sent: they were the callee's to give away, and nobody else will. What
+ * Stubs, descriptors and streams of a result that cannot be sent: they were the callee's to give away, and nobody else will. What
  * is passed by reference keeps its own.
  */
 function disposeWithin(value: unknown): void {
@@ -357,6 +380,7 @@ function disposeWithin(value: unknown): void {
     const stub = typeof item === 'function' ? (item as { [passable]?: Passable })[passable] : undefined
     if (stub !== undefined) stub.dispose()
     else if (item instanceof Descriptor) item.close()
+    else if (item instanceof ReadableStream || item instanceof WritableStream) endUnsent(item)
     else for (const member of membersOf(item)) found.add(member) // the set grows while it is gone through
   }
 }
@@ -368,4 +392,10 @@ function membersOf(value: unknown): Iterable<unknown> {
   if (typeof value !== 'object' || value === null) return []
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null ? Object.values(value) : []
+}
+
+function endUnsent(stream: ReadableStream | WritableStream): void {
+  const unsent = new UsageError('the value that it was in cannot be sent')
+  const ended = stream instanceof ReadableStream ? stream.cancel(unsent) : stream.abort(unsent)
+  ended.catch(() => {}) // one that is locked is somebody's
 }

@@ -26,17 +26,29 @@ export interface Passable {
 export interface Outgoing {
   /** The capability that stands for an object here, a reference of the encoder's own. */
   hold(target: RpcTarget | ((...args: never[]) => unknown)): Capability
-  readableSource(stream: ReadableStream): RpcTarget
-  writableSink(stream: WritableStream): RpcTarget
-  iterableSource(iterable: AsyncIterable<unknown>): RpcTarget
+  /** Each throws UsageError for a stream that is not free. */
+  readableSource(stream: ReadableStream): GivenStream
+  writableTarget(stream: WritableStream): GivenStream
+  iterableSource(iterable: AsyncIterable<unknown> | Iterable<unknown>): GivenStream
   /** Whether an error's stack travels with it. */
   readonly sendStacks: boolean
+}
+
+/** A stream on its way out: whoever reads or writes it from afar calls this. */
+export interface GivenStream extends RpcTarget {
+  /** It is in a message that will be sent. Until then, letting go of it does nothing to the stream. */
+  begin(): void
 }
 
 /** For decoding. Each takes over a reference to the capability. */
 export interface Incoming {
   stub(cap: Capability): object
-  readable(cap: Capability): ReadableStream
-  writable(cap: Capability): WritableStream
-  iterable(cap: Capability): AsyncIterable<unknown>
+  readable(cap: Capability): ReceivedStream<ReadableStream>
+  writable(cap: Capability): ReceivedStream<WritableStream>
+  iterable(cap: Capability): ReceivedStream<AsyncIterable<unknown>>
+}
+
+/** Disposing of it ends a stream that nobody has begun to use, and leaves alone one that somebody has. */
+export interface ReceivedStream<T> extends Disposable {
+  readonly value: T
 }

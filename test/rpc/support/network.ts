@@ -159,7 +159,7 @@ export class Network {
 export class End {
   readonly name: string
   readonly connection: Connection
-  readonly #vat = vatOf({ limits: defaultLimits, sendStacks: false, traceContext: undefined })
+  readonly #vat = vatOf({ limits: defaultLimits, sendStacks: false, traceContext: undefined, windowBytes: 1024 * 1024 })
   #main: Capability | undefined
 
   constructor(name: string, transport: ObservedTransport, main: object) {

@@ -1,0 +1,139 @@
+/**
+ * Source: the end of a stream that has the chunks. Its reader is on the other side and calls these methods: `pipe` for
+ * the chunks, `grant` for what it has taken of them, `cancel` if it wants no more.
+ *
+ * A chunk moves: the stubs and descriptors in it are the reader's from then on.
+ */
+import type { Answer } from '../machine/answer.js'
+import type { Vat } from '../machine/vat.js'
+import { RpcError } from '../rpc-error.js'
+import { RpcTarget } from '../rpc-target.js'
+import { type Handle, handleOf } from '../stubs/handle.js'
+import { encodeValue } from '../values/encode.js'
+import { SendWindow, weightOf } from './window.js'
+
+/** Where the chunks come from. */
+export interface Feed {
+  /** It is given away from now on, and nobody else's to read. Throws for one that cannot be read. */
+  begin(): void
+  next(): PromiseLike<IteratorResult<unknown>>
+  /** No more is wanted. Called once, if `next` has not come to its end. */
+  stop(reason: unknown): Promise<unknown>
+}
+
+export class Source extends RpcTarget {
+  readonly #vat: Vat
+  readonly #feed: Feed
+  #begun = false
+  #over = false
+  #pump: Pump | undefined
+
+  constructor(feed: Feed, vat: Vat) {
+    super()
+    this.#feed = feed
+    this.#vat = vat
+  }
+
+  /** Not for the reader, as an own property: the message that bears it is complete. */
+  readonly begin = (): void => {
+    this.#feed.begin()
+    this.#begun = true
+  }
+
+  /** Writes all chunks to the sink; returns when that has them. */
+  async pipe(sink: unknown, window: unknown): Promise<void> {
+    const handle = handleOf(sink)
+    if (handle === undefined) throw new RpcError('failed', 'a stream is piped into a stub', { origin: 'remote' })
+    if (this.#pump !== undefined || this.#over) throw new RpcError('failed', 'the stream is read already, or over')
+    const pump = new Pump(handle.property('write'), new SendWindow(window), this.#vat)
+    this.#pump = pump
+    try {
+      await pump.run(this.#feed)
+      this.#over = true
+    } catch (error) {
+      this.#stop(error).catch(() => {}) // what goes wrong now is behind the error that ended it
+      throw error
+    }
+  }
+
+  grant(weight: unknown): void {
+    this.#pump?.window.granted(weight)
+  }
+
+  async cancel(reason: unknown): Promise<void> {
+    this.#pump?.stop()
+    await this.#stop(reason)
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#begun) return
+    this.#pump?.stop()
+    this.#stop(new RpcError('disconnected', 'the reader has gone')).catch(() => {}) // nobody is left to be told
+  }
+
+  async #stop(reason: unknown): Promise<void> {
+    if (this.#over) return
+    this.#over = true
+    await this.#feed.stop(reason)
+  }
+}
+
+class Pump {
+  readonly window: SendWindow
+  readonly #write: Handle
+  readonly #vat: Vat
+  #unanswered = 0
+  #stopped = false
+  #fail: (error: Error) => void = () => {}
+
+  constructor(write: Handle, window: SendWindow, vat: Vat) {
+    this.#write = write
+    this.window = window
+    this.#vat = vat
+  }
+
+  /** Rejects with what ends either end, even while a next chunk is waited for. */
+  run(feed: Feed): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#fail = (error) => {
+        this.stop()
+        reject(error)
+      }
+      this.#run(feed).then(resolve, reject)
+    })
+  }
+
+  /** Nothing more is sent. */
+  stop(): void {
+    this.#stopped = true
+    this.window.wake()
+  }
+
+  async #run(feed: Feed): Promise<void> {
+    for (;;) {
+      while (!this.window.open && !this.#stopped) await this.window.changed()
+      if (this.#stopped) return
+      const { value, done } = await feed.next()
+      if (done === true) break
+      this.#send(value)
+    }
+    while (this.#unanswered > 0 && !this.#stopped) await this.window.changed()
+  }
+
+  #send(value: unknown): void {
+    const { outgoing, limits } = this.#vat.values
+    const payload = encodeValue([value], 'chunk', 'moved', outgoing, limits)
+    if (this.#stopped) {
+      payload.release()
+      return
+    }
+    this.window.sent(weightOf(payload))
+    this.#unanswered++
+    const answer: Answer = this.#write.request('call', payload)
+    answer.subscribe((outcome) => {
+      answer.release()
+      if (outcome instanceof Error) this.#fail(outcome)
+      else if (--this.#unanswered === 0) this.window.wake()
+    })
+  }
+}
