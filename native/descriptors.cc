@@ -23,6 +23,11 @@
 #define SO_PASSRIGHTS 83
 #endif
 
+// Linux 6.5.
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+
 namespace pillion {
 
 namespace {
@@ -167,6 +172,9 @@ Napi::Value StampMessages(const Napi::CallbackInfo& info) {
 
 Napi::Value RefuseRights(const Napi::CallbackInfo& info) {
   const int off = 0;
+  for (const int option : {SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD}) {
+    ::setsockopt(IntArgument(info, 0), SOL_SOCKET, option, &off, sizeof off);  // one that is not known is not on
+  }
   return StatusResult(info, ::setsockopt(IntArgument(info, 0), SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off));
 }
 

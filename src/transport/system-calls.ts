@@ -59,7 +59,10 @@ export interface SystemCalls {
   sendBuffer(fd: number): number
   /** SO_TIMESTAMP: a control message comes with each message, and none with the end (docs/kernel.md fact 18). */
   stampMessages(fd: number): number
-  /** SO_PASSRIGHTS off: the peer's sends with descriptors fail. -ENOPROTOOPT before Linux 6.16. */
+  /**
+   * SO_PASSRIGHTS off: the peer's sends with descriptors fail. -ENOPROTOOPT before Linux 6.16. Off, too, is all else that a
+   * receive without room for it would report as descriptors do: by MSG_CTRUNC (docs/kernel.md fact 10).
+   */
   refuseRights(fd: number): number
 
   /** Addresses are the bytes of sun_path; a type that is not given is SOCK_STREAM. All sockets made here are owned, non-blocking and closed on exec. */

@@ -1,5 +1,6 @@
 /** The life of a stream: ended on one side or both, destroyed at any moment, broken by its peer. */
 
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -424,3 +425,19 @@ test('stats count the descriptors of a frame that was dropped alone', async (con
   await refused
   expect(a.stats.sent).toMatchObject({ frames: 1, refused: 1, descriptors: 2, lost: 2 })
 })
+
+test.for(['stream', 'seqpacket', 'datagram'] as const)(
+  'credentials that a %s socket asks for are no lost descriptors where none are accepted',
+  async (type, context) => {
+    needs(context, { command: 'python3' })
+    const [ours, theirs] = pairUnix(type)
+    // As on what a systemd socket with PassCredentials= accepts.
+    const script = 'import socket; socket.socket(fileno=3).setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)'
+    expect(spawnSync('python3', ['-c', script], { stdio: ['ignore', 'inherit', 'inherit', theirs] }).status).toBe(0)
+    const a = destroyedAfterTest(adopt(adoptOwned(ours), { type }))
+    const b = destroyedAfterTest(adopt(adoptOwned(theirs), { type, acceptDescriptors: false }))
+    a.send(Buffer.from('plain'))
+    const [frame] = await take(b, 1)
+    expect(frame).toMatchObject({ descriptors: [], lost: 0 })
+  },
+)
