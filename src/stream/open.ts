@@ -39,7 +39,8 @@ export async function connect(address: Address, options: ConnectOptions = {}): P
 
 /**
  * Two streams connected to each other (socketpair), both in this process. To hand an end to a child process, make the
- * pair by `pairUnix` of pillion/transport: the child `adopt`s the descriptor that it inherits.
+ * pair by `pairUnix` of pillion/transport: the child `adopt`s the descriptor that it inherits, and this process a
+ * `Descriptor.dup` of its own end, before it closes both numbers by `closeDescriptors`.
  */
 export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
   prepare(options)
