@@ -207,7 +207,8 @@ it.each(runsSystemd ? ['notify', 'stream'] : [])(
     const before = machine()
     const runs = startSystemd(how)
     const scenario = new Scenario({ peer: `systemd, its store, by ${how}`, version, direction: 'both' })
-    await until(() => runs().length >= 2, 'the second return of what was stored')
+    // systemd and three programs start, one after the other.
+    await until(() => runs().length >= 2, 'the second return of what was stored', 50)
     const sessions = range(40, 1).map((number): [string, number[]] => [`session-${number}`, [number]])
     for (const [run, expected] of [new Map([...sessions, ['many', range(253, 1_000)]]), new Map(sessions)].entries()) {
       const came = new Map<string, number[]>()

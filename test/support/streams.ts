@@ -101,10 +101,10 @@ export function namesOf(frame: Frame): string[] {
 }
 
 /** Until it holds, looked at once a turn of the loop. */
-export async function until(holds: () => boolean, what = 'it'): Promise<void> {
-  const deadline = performance.now() + 8_000
+export async function until(holds: () => boolean, what = 'it', seconds = 8): Promise<void> {
+  const deadline = performance.now() + seconds * 1000
   while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`${what} did not come to hold within 8 s`)
+    if (performance.now() > deadline) throw new Error(`${what} did not come to hold within ${seconds} s`)
     await new Promise(setImmediate)
   }
 }
