@@ -110,7 +110,7 @@ export class ReceivedBatch implements FrameBatch {
   }
 
   #check(i: number): void {
-    if (i >= 0 && i < this.length) return
+    if (Number.isInteger(i) && i >= 0 && i < this.length) return
     throw new RangeError(
       this.length === 0
         ? 'a batch is valid only during its callback: copy what is to be kept'

@@ -5,7 +5,7 @@
  * was given away, closes nothing. Knows nothing of sockets, frames or who sends it.
  */
 
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 import { checkBoolean, checkOptions, shown } from '../arguments.js'
 import { ClosedError, UsageError } from '../errors.js'
 import { binding } from './native.js'
@@ -72,7 +72,7 @@ export class Descriptor implements Disposable {
   static memfd(content: Uint8Array | number, options: MemfdOptions = {}): Descriptor {
     checkOptions(options)
     const bytes = typeof content !== 'number'
-    if (bytes ? !(content instanceof Uint8Array) : !Number.isSafeInteger(content) || content < 0) {
+    if (bytes ? !types.isUint8Array(content) : !Number.isSafeInteger(content) || content < 0) {
       throw new UsageError(`a memfd is made of a Uint8Array or a size in bytes, not of ${shown(content)}`)
     }
     const { name = 'pillion', seal = bytes } = options

@@ -212,7 +212,10 @@ describe.each(readinesses)('with readiness %s', (readiness) => {
       let kept: FrameBatch | undefined
       b.onBatch((batch) => {
         expect(() => batch.start(batch.length)).toThrow(RangeError)
-        expect(() => batch.start(-1)).toThrow(RangeError)
+        for (const index of [-1, 0.5, Number.NaN, '0' as unknown as number]) {
+          expect(() => batch.start(index)).toThrow(RangeError)
+          expect(() => batch.descriptors(index)).toThrow(RangeError)
+        }
         kept = batch
       })
       a.send(Buffer.from('x'))

@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { inspect } from 'node:util'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { ClosedError, SystemError, UsageError } from '../../src/errors.js'
 import { adoptOwned, Descriptor, surrender } from '../../src/transport/descriptor.js'
@@ -183,6 +184,14 @@ describe('memfd', () => {
     const bytes = new TextEncoder().encode('..view..')
     using view = Descriptor.memfd(bytes.subarray(2, 6))
     expect(readFileSync(view.fd, 'utf8')).toBe('view')
+  })
+
+  it('takes bytes of another realm, and nothing that only looks like bytes', () => {
+    using memfd = Descriptor.memfd(runInNewContext('new Uint8Array([104, 105])') as Uint8Array)
+    expect(readFileSync(memfd.fd, 'utf8')).toBe('hi')
+    for (const sham of [Object.create(Uint8Array.prototype), new Proxy(new Uint8Array(2), {})] as Uint8Array[]) {
+      expect(() => Descriptor.memfd(sham)).toThrow(UsageError)
+    }
   })
 
   it.each([-1, 1.5, Number.POSITIVE_INFINITY, 'text' as unknown as number, new ArrayBuffer(1) as unknown as number])(
