@@ -14,6 +14,7 @@ import { binding } from '../transport/native.js'
 import type { OutgoingQueue } from '../transport/outgoing-queue.js'
 import { plainGroup } from '../transport/send-queue.js'
 import { largestInSlab } from '../transport/send-slab.js'
+import { onAbort } from '../transport/shared-signal.js'
 import { systemFailure } from '../transport/system-failure.js'
 import { descriptorWeight, type StreamSettings } from './options.js'
 import { MessageOutlet, type Outlet, StreamOutlet } from './outlet.js'
@@ -353,20 +354,19 @@ function wait(waiters: Waiter[], until: number, signal: AbortSignal | undefined)
     const waiter: Waiter = {
       until,
       resolve: () => {
-        signal.removeEventListener('abort', onAbort)
+        stopListening()
         resolve()
       },
       reject: (error) => {
-        signal.removeEventListener('abort', onAbort)
+        stopListening()
         reject(error)
       },
     }
     // Who has stopped waiting must not count as told of what comes later.
-    const onAbort = (): void => {
+    const stopListening = onAbort(signal, () => {
       waiters.splice(waiters.indexOf(waiter), 1)
       reject(signal.reason)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
+    })
     waiters.push(waiter)
   })
 }

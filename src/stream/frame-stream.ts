@@ -11,6 +11,7 @@ import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import type { FrameLimits } from '../framing/index.js'
 import { adoptOwned } from '../transport/descriptor.js'
 import { closeDescriptors, type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
+import { onAbort } from '../transport/shared-signal.js'
 import { warnOnce } from '../transport/warn-once.js'
 import type { Detached } from './detached.js'
 import type { Frame } from './frame.js'
@@ -57,8 +58,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   readonly #sender: FrameSender
   readonly #receiver: FrameReceiver
   readonly #limits: FrameLimits
-  readonly #signal: AbortSignal | undefined
-  readonly #onAbort = (): void => this.destroy(abortReason(this.#signal))
+  readonly #stopListening: (() => void) | undefined
   #readable: ReadableStream<Frame> | undefined
   #writable: WritableStream<OutgoingFrame> | undefined
   #pressures = 0
@@ -123,9 +123,9 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
         onBroken: (error) => this.#broken(error),
         onEnd: (error) => this.#receivedAll(error),
       })
-      this.#signal = options.signal
-      if (this.#signal?.aborted === true) this.#onAbort()
-      else this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+      const { signal } = options
+      if (signal?.aborted === true) this.destroy(abortReason(signal))
+      else if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.destroy(abortReason(signal)))
     } catch (error) {
       this.#socket.close() // a codec's or an option's own code has thrown
       throw error
@@ -403,7 +403,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   #finish(error: Error | undefined): void {
     this.#state = 'closed'
     this.#error = error
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#stopListening?.()
     this.#socket.close()
     this.#receiver.discard(error)
     // Whoever asks later about what was sent and ended properly is not told of a failure.
@@ -445,7 +445,7 @@ function waiting(options: WaitOptions, wait: (signal: AbortSignal | undefined) =
   }
 }
 
-function abortReason(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason
+function abortReason(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason
   return reason instanceof Error ? reason : new ClosedError(`the stream's signal was aborted: ${shown(reason)}`)
 }

@@ -1,6 +1,7 @@
 /**
  * Waiting that can be given up: the waiting ends, and what is waited for goes on.
  */
+import { onAbort } from '../transport/shared-signal.js'
 
 /** The promise, or the signal's reason if that comes first; listens no longer than it waits. */
 export function raceSignal<T>(waiting: Promise<T>, signal: AbortSignal, onGivenUp: () => void = () => {}): Promise<T> {
@@ -15,8 +16,7 @@ export function raceSignal<T>(waiting: Promise<T>, signal: AbortSignal, onGivenU
       giveUp(reason)
       return
     }
-    const onAbort = (): void => giveUp(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    waiting.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    const stopListening = onAbort(signal, () => giveUp(signal.reason))
+    waiting.then(resolve, reject).finally(stopListening)
   })
 }

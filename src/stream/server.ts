@@ -18,6 +18,7 @@ import {
   type ListenerOptions,
   type Peer,
 } from '../transport/index.js'
+import { onAbort } from '../transport/shared-signal.js'
 import { FrameStream } from './frame-stream.js'
 import { type StreamOptions, streamSettings } from './options.js'
 
@@ -67,8 +68,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   /** What ended it, until whoever iterates has been told. */
   #failure: PillionError | undefined
   #consumer: 'connection' | 'iterator' | undefined
-  readonly #onAbort = (): void => void this.close()
-  readonly #signal: AbortSignal | undefined
+  readonly #stopListening: (() => void) | undefined
 
   /** Use `listen`. */
   constructor(listener: Listener, options: ListenOptions) {
@@ -77,9 +77,8 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     // The signal and the listener's own options are not each stream's.
     const { signal, mode: _mode, backlog: _backlog, authorize: _authorize, ...streamOptions } = options
     this.#options = streamOptions
-    this.#signal = signal
-    if (signal?.aborted === true) this.#onAbort()
-    else signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal?.aborted === true) void this.close()
+    else if (signal !== undefined) this.#stopListening = onAbort(signal, () => void this.close())
   }
 
   /** The address listened on; connect to it. */
@@ -183,7 +182,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
    */
   close(): Promise<void> {
     if (this.closed && this.#waiting.length === 0) return Promise.resolve()
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#stopListening?.()
     this.#listener.close()
     this.#ended()
     return Promise.resolve()
@@ -197,7 +196,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   detach(): Descriptor {
     const socket = this.#listener.detach()
     try {
-      this.#signal?.removeEventListener('abort', this.#onAbort)
+      this.#stopListening?.()
       this.#doneAccepting()
     } catch (error) {
       socket.close() // a listener has thrown, and the caller is not given it

@@ -52,6 +52,26 @@ describe('the signal of a stream', () => {
   })
 })
 
+test('many may share a signal: it is no leak, and nobody is warned of one', async () => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  onTestFinished(() => void process.off('warning', onWarning))
+  const { signal } = new AbortController()
+  const streams = Array.from({ length: 6 }, () => streamPair({ signal })).flat()
+  const other = new AbortController()
+  const waiting = streams.flatMap((stream) => {
+    fill(stream)
+    return [stream.drained({ signal: other.signal }), stream.end({ signal: other.signal })]
+  })
+  const listening = Array.from({ length: 11 }, (_, i) => listen(`${path}${i}`, { signal }))
+  for (const server of await Promise.all(listening)) await server.close()
+  await turns()
+  expect(warnings).toEqual([])
+  other.abort()
+  await Promise.allSettled(waiting)
+})
+
 describe.each(['drained', 'flush', 'end'] as const)('the signal of %s', (method) => {
   test('ends the waiting, and nothing else', async () => {
     const controller = new AbortController()
