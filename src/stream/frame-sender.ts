@@ -86,6 +86,11 @@ export class FrameSender {
     return this.#done || this.#failure !== undefined
   }
 
+  /** Why nothing can be sent any more. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
   /** Whoever sends or waits has been told of the failure. */
   get told(): boolean {
     return this.#told

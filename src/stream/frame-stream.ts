@@ -20,7 +20,7 @@ import { FrameReceiver } from './frame-receiver.js'
 import { FrameSender, type SendOptions } from './frame-sender.js'
 import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
 import type { StreamStats } from './stream-stats.js'
-import { type OutgoingFrame, readableOf, writableOf } from './web-streams.js'
+import { type OutgoingFrame, readableOf, type Writable, writableOf } from './web-streams.js'
 
 export interface StreamEvents {
   frame: [frame: Frame]
@@ -60,7 +60,9 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   readonly #limits: FrameLimits
   readonly #stopListening: (() => void) | undefined
   #readable: ReadableStream<Frame> | undefined
-  #writable: WritableStream<OutgoingFrame> | undefined
+  #writable: Writable | undefined
+  /** Whoever holds `writable` sees why nothing can be sent. */
+  #writableFailed = false
   #pressures = 0
   #state: 'open' | 'failing' | 'closed' = 'open'
   #error: Error | undefined
@@ -270,10 +272,14 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     return this.#readable
   }
 
-  /** Sending as a web stream. */
+  /** Sending as a web stream. It fails as soon as nothing can be sent any more. */
   get writable(): WritableStream<OutgoingFrame> {
-    this.#writable ??= writableOf(this)
-    return this.#writable
+    if (this.#writable === undefined) {
+      this.#writable = writableOf(this)
+      const { failure } = this.#sender
+      if (failure !== undefined || this.#state === 'closed') this.#failWritable(failure)
+    }
+    return this.#writable.stream
   }
 
   /**
@@ -363,7 +369,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   #broken(error: Error): void {
     this.#error = error
     this.#state = 'failing'
-    this.#sender.fail(error)
+    this.#endSending(error)
     this.#socket.close()
   }
 
@@ -382,9 +388,18 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
 
   /** What the peer sent before it went is still there to be received: that direction ends by itself. */
   #failedToSend(error: PillionError): void {
-    this.#sender.fail(error)
+    this.#endSending(error)
     this.#error ??= error
     if (!this.#receiver.receiving) this.destroy(error)
+  }
+
+  #endSending(error: Error): void {
+    this.#sender.fail(error)
+    this.#failWritable(error)
+  }
+
+  #failWritable(error: Error | undefined): void {
+    if (this.#writable?.fail(error ?? new ClosedError('the stream is closed')) === true) this.#writableFailed = true
   }
 
   #directionDone(): void {
@@ -407,8 +422,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     this.#socket.close()
     this.#receiver.discard(error)
     // Whoever asks later about what was sent and ended properly is not told of a failure.
-    if (error !== undefined || !this.#sender.done)
-      this.#sender.fail(error ?? new ClosedError('the stream was destroyed'))
+    if (error !== undefined || !this.#sender.done) {
+      this.#endSending(error ?? new ClosedError('the stream was destroyed'))
+    } else {
+      this.#failWritable(undefined)
+    }
     this.#settle()
     try {
       if (error !== undefined && !this.emit('error', error)) process.nextTick(() => this.#warnUnlessObserved(error))
@@ -419,7 +437,8 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
 
   /** Behind the code that is running, which may be about to look: it is inside `send`, or has just made the stream. */
   #warnUnlessObserved(error: Error): void {
-    if (this.#closed !== undefined || this.#sender.told || this.#receiver.isIterated) return
+    const { told } = this.#sender
+    if (this.#closed !== undefined || told || this.#receiver.isIterated || this.#writableFailed) return
     warnOnce(
       'PILLION_UNOBSERVED_ERROR',
       `a stream ended abnormally and nobody listens: ${error.message}`,

@@ -2,7 +2,7 @@
  * A frame stream as the web's streams: readable of frames, writable of outgoing frames, back-pressure kept.
  */
 
-import { ReadableStream, WritableStream } from 'node:stream/web'
+import { ReadableStream, WritableStream, type WritableStreamDefaultController } from 'node:stream/web'
 import { checkOptions } from '../arguments.js'
 import type { Descriptor } from '../transport/index.js'
 import type { Frame } from './frame.js'
@@ -36,17 +36,41 @@ export function readableOf(stream: FrameStream): ReadableStream<Frame> {
   )
 }
 
+export interface Writable {
+  readonly stream: WritableStream<OutgoingFrame>
+  /**
+   * Nothing can be written any more: whoever only waits, as a pipe whose source is idle, is told of it. False: it had been
+   * closed.
+   */
+  fail(error: Error): boolean
+}
+
 /** Each write is done once the stream is below its mark again; closing half-closes it, aborting destroys it. */
-export function writableOf(stream: FrameStream): WritableStream<OutgoingFrame> {
-  return new WritableStream<OutgoingFrame>({
+export function writableOf(stream: FrameStream): Writable {
+  let controller: WritableStreamDefaultController | undefined
+  let closed = false
+  const writable = new WritableStream<OutgoingFrame>({
+    start(given) {
+      controller = given
+    },
     async write(frame) {
       checkOptions(frame)
       const { payload, descriptors, transfer } = frame
       if (!stream.send(payload, descriptors, transfer === undefined ? {} : { transfer })) await stream.drained()
     },
-    close: () => stream.end(),
+    close() {
+      closed = true
+      return stream.end()
+    },
     abort(reason) {
       stream.destroy(reason instanceof Error ? reason : undefined)
     },
   })
+  return {
+    stream: writable,
+    fail(error) {
+      controller?.error(error)
+      return !closed
+    },
+  }
 }

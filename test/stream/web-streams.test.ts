@@ -1,7 +1,7 @@
 /** The same stream as web streams: frames in, frames out, back-pressure and ends kept. */
-import { TransformStream } from 'node:stream/web'
+import { ReadableStream, TransformStream } from 'node:stream/web'
 import { describe, expect, test } from 'vitest'
-import { type Frame, FrameTooLargeError, type OutgoingFrame } from '../../src/stream/index.js'
+import { ClosedError, type Frame, FrameTooLargeError, type OutgoingFrame } from '../../src/stream/index.js'
 import { fill, named, namesOf, pattern, readinesses, streamPair, text, turns } from '../support/streams.js'
 
 describe.each(readinesses)('readable, with readiness %s', (readiness) => {
@@ -103,6 +103,44 @@ describe.each(readinesses)('writable, with readiness %s', (readiness) => {
     writer.closed.catch(() => {})
     await expect(writer.write({ payload: pattern(11) })).rejects.toBeInstanceOf(FrameTooLargeError)
     expect(a.destroyed).toBe(false)
+  })
+
+  test('a stream that breaks fails whoever only waits: a writer, and a pipe whose source is idle', async () => {
+    const why = new Error('why')
+    const [a, b] = streamPair({ readiness })
+    const writer = a.writable.getWriter()
+    let reason: unknown
+    const idle = new ReadableStream({
+      cancel(given) {
+        reason = given
+      },
+    })
+    const piping = idle.pipeTo(b.writable)
+    await turns()
+    for (const end of [a, b]) end.destroy(why)
+    await expect(writer.closed).rejects.toBe(why)
+    await expect(piping).rejects.toBe(why)
+    expect(reason).toBe(why)
+  })
+
+  test('a stream that is over fails a pipe that begins, and one that has ended by itself', async () => {
+    const [a, b] = streamPair({ readiness })
+    const writer = a.writable.getWriter()
+    for (const end of [a, b]) void end.on('frame', () => {}).end()
+    await Promise.all([a.closed, b.closed])
+    await expect(writer.closed).rejects.toBeInstanceOf(ClosedError)
+    await expect(new ReadableStream().pipeTo(b.writable)).rejects.toBeInstanceOf(ClosedError)
+    const [c] = streamPair({ readiness })
+    c.destroy()
+    await expect(c.writable.getWriter().closed).rejects.toBeInstanceOf(ClosedError)
+  })
+
+  test('closed at both ends it stays closed', async () => {
+    const [a, b] = streamPair({ readiness })
+    const writers = [a, b].map((end) => end.on('frame', () => {}).writable.getWriter())
+    await Promise.all(writers.map((writer) => writer.close()))
+    await Promise.all([a.closed, b.closed])
+    await Promise.all(writers.map((writer) => writer.closed))
   })
 
   test('a stream that ends fails the write that waits', async () => {
