@@ -39,6 +39,7 @@ export function adoptSocket(
   if (flaw !== undefined) throw new UsageError(`fd ${fd} ${flaw}; a ${wanted} Unix ${type} socket is needed`)
 
   if (socket instanceof Descriptor) {
+    checkUnwatched(fd)
     prepare(fd)
     return { fd: surrender(socket), state, address: whereIs(state) }
   }
@@ -46,6 +47,7 @@ export function adoptSocket(
   if (owned === Errno.EEXIST) throw new UsageError(`fd ${fd} is owned by a Descriptor or a stream of this thread`)
   succeeded(owned, 'fcntl', `fd ${fd}`)
   try {
+    checkUnwatched(fd)
     prepare(fd)
   } catch (error) {
     binding.disown(fd)
@@ -58,6 +60,22 @@ export function adoptSocket(
 function whereIs({ name, peerName }: SocketState): string | undefined {
   const address = addressOfName(peerName.length > 0 ? peerName : name)
   return address === undefined ? undefined : formatAddress(address)
+}
+
+/**
+ * A socket that a net.Socket waits for would have two owners, and libuv ends the process when one closes what the other
+ * has in its poll.
+ */
+function checkUnwatched(fd: number): void {
+  const watcher = new binding.Watcher(fd, () => {})
+  const error = watcher.watch(true)
+  watcher.close()
+  if (error === Errno.EEXIST) {
+    throw new UsageError(
+      `this thread’s event loop waits for it already: fd ${fd} is somebody else's, perhaps a net.Socket's`,
+    )
+  }
+  succeeded(error, 'epoll_ctl', `fd ${fd}`)
 }
 
 function prepare(fd: number): void {

@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { connect as connectTo, createServer } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { ClosedError, SystemError, TimeoutError, UsageError } from '../../src/errors.js'
 import { adoptConnected, connectUnix, pairUnix } from '../../src/transport/connect.js'
 import { Descriptor } from '../../src/transport/descriptor.js'
@@ -176,6 +177,20 @@ describe('adoptConnected', () => {
     expect(() => adoptConnected(one)).toThrow(/type 5/)
     expect(() => adoptConnected(-1)).toThrow(UsageError)
     expect(() => adoptConnected(999_999)).toThrow(SystemError)
+  })
+
+  it('leaves a socket that this thread already waits for to whoever does', async () => {
+    const server = createServer().listen(path)
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const client = connectTo(path)
+    onTestFinished(() => void client.destroy())
+    await once(client, 'connect')
+    const { fd } = (client as unknown as { _handle: { fd: number } })._handle
+    expect(() => adoptConnected(fd)).toThrow(UsageError)
+    expect(() => adoptConnected(fd)).toThrow(/this thread’s event loop waits for it already/)
+    client.end() // still works
+    await once(client, 'close')
   })
 
   it('refuses a number that is owned already', () => {
