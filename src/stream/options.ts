@@ -27,7 +27,7 @@ export interface StreamOptions extends UnixSocketOptions {
   readonly highWaterMark?: number
   /**
    * Payloads of at least so many bytes travel in a sealed memfd that is mapped at the other end, instead of through the
-   * socket. Both ends need room for one descriptor more. Default: never.
+   * socket; with the default codec alone. Both ends need room for one descriptor more. Default: never.
    */
   readonly memfdFrom?: number
   /** Destroys the stream when aborted; for `connect` and `listen`, ends the waiting too. */
@@ -74,6 +74,12 @@ export function streamSettings(options: StreamOptions): StreamSettings {
   const codec = options.codec ?? pillion()
   checkCodec(codec)
   const limits = frameLimits(options, codec)
+  const sealable = codec === pillion()
+  if (!sealable && options.memfdFrom !== undefined) {
+    throw new UsageError(
+      `memfdFrom is for pillion() alone: a ${codec.name} frame cannot say that its payload is elsewhere`,
+    )
+  }
   const wire = { codec, connection: codec.connection(limits) }
-  return { wire, limits, ends, highWaterMark, memfdFrom, sealable: codec === pillion() }
+  return { wire, limits, ends, highWaterMark, memfdFrom, sealable }
 }

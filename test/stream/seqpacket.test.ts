@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, type TestContext, test } from 'vitest'
-import { pillion } from '../../src/framing/index.js'
+import { pillion, varlink } from '../../src/framing/index.js'
 import {
   adopt,
   connect,
@@ -470,6 +470,7 @@ describe('what cannot be', () => {
   test.each<[string, StreamOptions]>([
     ['a codec', { type: 'seqpacket', codec: pillion() }],
     ['memfdFrom', { type: 'datagram', memfdFrom: 1000 }],
+    ['memfdFrom with a foreign codec', { codec: varlink(), memfdFrom: 1000 }],
     ['a type that is none', { type: 'packet' as 'stream' }],
   ])('%s is a usage error, before anything is opened', async (_, options) => {
     expect(() => pair(options)).toThrow(usage)

@@ -63,6 +63,9 @@ class Format {
     this.offset = offset
     this.header = offset + bytes
     this.most = Math.min(2 ** (8 * bytes) - 1, Number.MAX_SAFE_INTEGER)
+    if (includesHeader && this.header > this.most) {
+      throw new UsageError(`a header of ${this.header} bytes cannot count itself in a length of ${bytes}`)
+    }
   }
 
   get wholeFrames(): boolean {

@@ -71,7 +71,8 @@ describe('lengthPrefixed()', () => {
     expect(error.message).toBe("a frame has the length 1, expected its header's 2 at least (at byte 4 of the stream)")
   })
 
-  it.each([{ bytes: 3 }, { endian: 'middle' }, { offset: -1 }, { offset: 0.5 }, { offset: 5000 }])(
+  const uncounted = { bytes: 1, includesHeader: true, offset: 255 }
+  it.each([{ bytes: 3 }, { endian: 'middle' }, { offset: -1 }, { offset: 0.5 }, { offset: 5000 }, uncounted])(
     'cannot be told %o',
     (options) => expect(() => lengthPrefixed(options as object)).toThrow(UsageError),
   )
