@@ -1,14 +1,16 @@
 /**
  * CallContext: what a method that is being called can ask about its call.
  */
-import { UsageError } from '../errors.js'
+import { TimeoutError, UsageError } from '../errors.js'
 import type { Peer } from '../transport/index.js'
 import type { TraceContext } from './machine/messages.js'
-import { RpcError } from './rpc-error.js'
 import type { RpcSession } from './session.js'
 
 export interface CallContext {
-  /** Aborted when the caller cancels the call, when its deadline passes, or when the connection is lost. */
+  /**
+   * Aborted when the caller cancels the call or the connection is lost (its reason is an RpcError `disconnected`), or when
+   * its deadline passes (TimeoutError). Not aborted by the end of the call.
+   */
   readonly signal: AbortSignal
   /** Who calls, from the kernel. Undefined for a call from this process, or over a transport that does not know. */
   readonly peer: Peer | undefined
@@ -47,7 +49,8 @@ export function withContext<T>(context: CallContext, run: () => T): T {
 /** What a session tells the calls that come by it. */
 export interface ContextSource {
   readonly peer: Peer | undefined
-  readonly publicSession: RpcSession<unknown>
+  /** Undefined where a connection is used without one. */
+  readonly publicSession: RpcSession<unknown> | undefined
 }
 
 /** Made for every call: the signal only when it is asked for. */
@@ -58,6 +61,7 @@ export class ServedCallContext implements CallContext {
   #controller: AbortController | undefined
   #timer: NodeJS.Timeout | undefined
   #over: Error | undefined
+  #ended = false
 
   constructor(source: ContextSource | undefined, deadline: number, trace: TraceContext | undefined) {
     this.#source = source
@@ -69,7 +73,7 @@ export class ServedCallContext implements CallContext {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
       if (this.#over !== undefined) this.#controller.abort(this.#over)
-      else if (this.#deadline > 0) this.#startTimer()
+      else if (this.#deadline > 0 && !this.#ended) this.#startTimer()
     }
     return this.#controller.signal
   }
@@ -79,12 +83,18 @@ export class ServedCallContext implements CallContext {
   }
 
   get session(): RpcSession<unknown> {
-    if (this.#source === undefined) throw new UsageError('a call from this process has come by no session')
-    return this.#source.publicSession
+    const session = this.#source?.publicSession
+    if (session === undefined) throw new UsageError('a call from this process has come by no session')
+    return session
   }
 
   get deadline(): number | undefined {
     return this.#deadline > 0 ? this.#deadline : undefined
+  }
+
+  /** Its caller canceled it, its deadline has passed, or the connection is lost. */
+  get canceled(): boolean {
+    return this.#over !== undefined
   }
 
   /** Nobody waits for the call any more. */
@@ -96,12 +106,13 @@ export class ServedCallContext implements CallContext {
 
   /** The call has returned. */
   ended(): void {
+    this.#ended = true
     clearTimeout(this.#timer)
   }
 
   #startTimer(): void {
     const left = Math.max(0, this.#deadline - performance.now())
-    this.#timer = setTimeout(() => this.cancel(new RpcError('overloaded', 'the deadline of the call has passed')), left)
+    this.#timer = setTimeout(() => this.cancel(new TimeoutError('the deadline of the call has passed')), left)
     this.#timer.unref()
   }
 }

@@ -1,53 +1,75 @@
 /**
  * What passes, for whoever watches: node:diagnostics_channel, at no cost while nobody does.
  *
- * `pillion:rpc:served` gets a ServedCall when a call that was served here has ended.
+ * `pillion:rpc:called` gets a WatchedCall when a call that was sent to a peer has ended, `pillion:rpc:served` when one that
+ * was served here has.
  */
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { Peer } from '../transport/index.js'
 import type { ServedCallContext } from './call-context.js'
-import type { Answer } from './machine/answer.js'
+import type { Outcome } from './machine/answer.js'
 import type { CallRequest } from './machine/capability.js'
+import type { TraceContext } from './machine/messages.js'
 import { RpcError } from './rpc-error.js'
 
-export interface ServedCall {
-  /** As the caller named it: `files.open`. */
+/** A call that has ended, as `pillion:rpc:called` and `pillion:rpc:served` tell of it. */
+export interface WatchedCall {
+  /** As the caller named it: `files.open`; empty where the object itself was called, a function. */
   readonly method: string
   readonly mode: 'call' | 'get' | 'map'
+  /** Who is at the other end, if that is known. */
   readonly peer: Peer | undefined
-  /** From its arrival to its end, in milliseconds. */
+  /** From its sending, or its arrival, to its end, in milliseconds. */
   readonly duration: number
   /** Of the encoded arguments. */
   readonly bytes: number
+  /** In the arguments. */
   readonly descriptors: number
-  /** `returned`, or the type of the error that it ended with. */
-  readonly outcome: 'returned' | RpcError['type']
-  readonly trace: ServedCallContext['trace']
+  /** `returned`, `canceled` by the caller, or the type of the error that it ended with. */
+  readonly outcome: 'returned' | 'canceled' | RpcError['type']
+  readonly trace: TraceContext | undefined
 }
 
+/** To be told of a call's outcome, which is undefined if its caller canceled it. */
+type Onlooker = (outcome: Outcome | undefined) => void
+
+const called = diagnosticsChannel.channel('pillion:rpc:called')
 const served = diagnosticsChannel.channel('pillion:rpc:served')
 
-/** To be told of a call's outcome; undefined while nobody watches. */
-export function servedCall(
-  request: CallRequest,
-  context: ServedCallContext,
-): Parameters<Answer['subscribe']>[0] | undefined {
+/** Undefined while nobody watches. */
+export function calledCall(request: CallRequest, peer: Peer | undefined): Onlooker | undefined {
+  return called.hasSubscribers ? onlooker(called, request, peer) : undefined
+}
+
+/** Undefined while nobody watches. */
+export function servedCall(request: CallRequest, context: ServedCallContext): Onlooker | undefined {
   if (!served.hasSubscribers) return undefined
-  const { mode, path, params } = request
+  const tell = onlooker(served, request, context.peer)
+  return (outcome) => tell(context.canceled ? undefined : outcome)
+}
+
+function onlooker(channel: diagnosticsChannel.Channel, request: CallRequest, peer: Peer | undefined): Onlooker {
+  const { mode, path, params, context } = request
   const started = performance.now()
   const { length: bytes } = params.content
   const { length: descriptors } = params.descriptors
   return (outcome) => {
-    const call: ServedCall = {
+    const call: WatchedCall = {
       method: path.join('.'),
       mode,
-      peer: context.peer,
+      peer,
       duration: performance.now() - started,
       bytes,
       descriptors,
-      outcome: !(outcome instanceof Error) ? 'returned' : outcome instanceof RpcError ? outcome.type : 'failed',
+      outcome: wordFor(outcome),
       trace: context.trace,
     }
-    served.publish(call)
+    channel.publish(call)
   }
+}
+
+function wordFor(outcome: Outcome | undefined): WatchedCall['outcome'] {
+  if (outcome === undefined) return 'canceled'
+  if (!(outcome instanceof Error)) return 'returned'
+  return outcome instanceof RpcError ? outcome.type : 'failed'
 }

@@ -5,19 +5,28 @@ import { UsageError } from '../errors.js'
 import type { ConnectionLimits } from './machine/connection.js'
 import type { TraceContext } from './machine/messages.js'
 
-/** Bounds on what a peer can make us do. A limit that is met fails the call with RpcError `overloaded`, or the session. */
+/**
+ * Bounds on what a peer can make us do. What is met at one end fails the call with an RpcError at its caller, unless it says
+ * otherwise.
+ */
 export interface RpcLimits {
-  /** Calls of the peer's that are being served at once. Default 1,000. One that has twice as many open ends the session. */
+  /**
+   * Calls of the peer's that are being served at once; one more is `overloaded`. Default 1,000. A peer that has twice as
+   * many questions open, refused ones included, ends the session.
+   */
   readonly calls: number
-  /** Objects of ours that the peer holds. Default 100,000. */
+  /** Objects of ours that the peer holds; a call or result that would pass one more is `overloaded`. Default 100,000. */
   readonly exports: number
-  /** Calls that wait for one promise. Default 1,000. */
+  /** Calls that wait for one promise; one more is `overloaded`. Default 1,000. */
   readonly waitingCalls: number
   /** Bytes that wait for the peer to read them; over it the session ends. Default 64 MiB. */
   readonly queuedBytes: number
-  /** How deep a value may be nested, either way. Default 100. */
+  /**
+   * How deep a value may be nested, either way. Default 100. What is deeper is not sent (UsageError, which names its
+   * place), and when it is received the call is `failed`.
+   */
   readonly depth: number
-  /** How many elements, keys and members a value may have, either way. Default 1,000,000. */
+  /** How many elements, keys and members a value may have, either way, as `depth`. Default 1,000,000. */
   readonly values: number
 }
 
@@ -25,7 +34,10 @@ export interface RpcOptions {
   readonly limits?: Partial<RpcLimits>
   /** The stacks of errors that methods throw travel to their callers. Default false: they tell of the inside. */
   readonly sendStacks?: boolean
-  /** The W3C trace context that calls made here carry; asked at each call. */
+  /**
+   * The W3C trace context that calls made here carry (`callContext().trace` at their callee); asked at each call. What it
+   * throws fails the call.
+   */
   readonly traceContext?: () => TraceContext | undefined
   /**
    * Bytes of each stream that is received that may be under way, from its source to whoever reads it. Default 1 MiB. A
@@ -34,7 +46,8 @@ export interface RpcOptions {
   readonly windowBytes?: number
   /**
    * Milliseconds without a message after which the peer is asked whether it is there, and twice which the session ends.
-   * Default 0: never. A Unix socket tells by itself when its peer has gone; this is for one that hangs.
+   * Default 0: never. A Unix socket tells by itself when its peer has gone; this is for one that hangs, so choose more
+   * than a method may take without a turn of its event loop.
    */
   readonly keepAlive?: number
 }
@@ -79,4 +92,12 @@ export function rpcSettings(options: RpcOptions): RpcSettings {
     throw new UsageError('traceContext is a function')
   }
   return { limits, sendStacks, traceContext, keepAlive, windowBytes }
+}
+
+/** Milliseconds. Throws UsageError. */
+export function checkDrain({ drain = 0 }: { readonly drain?: number }): number {
+  if (typeof drain !== 'number' || !(drain >= 0)) {
+    throw new UsageError(`drain is a number of milliseconds, not ${String(drain)}`)
+  }
+  return drain
 }

@@ -20,6 +20,12 @@ export class Answer {
   #waiting: CallQueue | undefined
   #flushing = false
   #refs = 1
+  readonly #waitingLimit: number
+
+  /** @param waitingLimit calls that may wait until it is done, where nothing else bounds them */
+  constructor(waitingLimit = Number.POSITIVE_INFINITY) {
+    this.#waitingLimit = waitingLimit
+  }
 
   static failed(error: unknown): Answer {
     const answer = new Answer()
@@ -42,6 +48,7 @@ export class Answer {
     if (this.#refs === 0 || --this.#refs > 0) return
     const outcome = this.#outcome
     if (this.#followed !== undefined) {
+      if (this.#outcome === undefined) this.abandoned()
       this.#followed.release()
       if (this.#outcome === undefined) this.#done(canceledError()) // somebody else waits for it still
     } else if (outcome === undefined) this.canceled()
@@ -121,20 +128,19 @@ export class Answer {
 
   /** Lets a call wait until this is done, and this live until then. */
   protected wait(request: CallRequest): Answer {
-    this.#waiting ??= new CallQueue(this.waitingLimit, () => this.release())
+    this.#waiting ??= new CallQueue(this.#waitingLimit, () => this.release())
     const answer = this.#waiting.push(request)
     if (answer.outcome === undefined) this.addRef()
     return answer
-  }
-
-  protected get waitingLimit(): number {
-    return Number.POSITIVE_INFINITY
   }
 
   /** Nobody wants to know any more, and it is not done. Whatever else an override does, it ends up done. */
   protected canceled(): void {
     this.settle(canceledError())
   }
+
+  /** Nobody holds it any more, and what it follows is not done: that is let go of next. */
+  protected abandoned(): void {}
 
   #done(outcome: Outcome): void {
     this.#outcome = outcome
@@ -174,7 +180,7 @@ export class CallQueue {
       const message = `${this.#limit} calls wait for one promise, which is the limit (limits.waitingCalls)`
       return Answer.failed(new RpcError('overloaded', message))
     }
-    const answer = new WaitingAnswer(request, () => {
+    const answer = new WaitingAnswer(request, this.#limit, () => {
       this.#calls = this.#calls.filter((other) => other !== answer)
       this.#onCanceled()
     })
@@ -199,8 +205,8 @@ class WaitingAnswer extends Answer {
   #request: CallRequest | undefined
   readonly #onCanceled: () => void
 
-  constructor(request: CallRequest, onCanceled: () => void) {
-    super()
+  constructor(request: CallRequest, waitingLimit: number, onCanceled: () => void) {
+    super(waitingLimit)
     this.#request = request
     this.#onCanceled = onCanceled
   }

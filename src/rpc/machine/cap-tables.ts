@@ -29,6 +29,17 @@ export class CapTables {
     this.#answerOf = answerOf
   }
 
+  /** Whether all can be named to the peer within the limit of exports. */
+  hasRoomFor(caps: readonly Capability[]): boolean {
+    const { room } = this.#exports
+    if (caps.length <= room) return true
+    const added = new Set<Capability>()
+    for (const { resolved } of caps) {
+      if (!this.#exports.has(resolved) && this.loopbackTarget(resolved) === undefined) added.add(resolved)
+    }
+    return added.size <= room
+  }
+
   /** Names a capability to the peer. Takes over the reference. */
   describe(cap: Capability): Described {
     const resolved = cap.resolved.addRef()

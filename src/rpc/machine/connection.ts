@@ -6,6 +6,8 @@
  */
 import { DescriptorLostError, FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../../errors.js'
 import type { Descriptor } from '../../transport/index.js'
+import type { ContextSource } from '../call-context.js'
+import { calledCall } from '../diagnostics.js'
 import { asError, RpcError } from '../rpc-error.js'
 import type { RpcTransport } from '../transport.js'
 import type { Wire } from '../wire/wire.js'
@@ -27,6 +29,7 @@ import {
   isReceivers,
   type Message,
   type MessageTarget,
+  mostCaps,
   noDescriptors,
   noPath,
   type Resolve,
@@ -49,10 +52,15 @@ export interface ConnectionLimits {
 }
 
 export interface ConnectionHooks {
-  /** It has ended: properly, by either side, or not. */
-  onEnd(error: RpcError, abnormal: boolean): void
+  /**
+   * It has ended: properly, by either side, or not.
+   * @param told somebody who waited has been told why
+   */
+  onEnd(error: RpcError, abnormal: boolean, told: boolean): void
   /** Something has become of a question or an answer: perhaps all is done. */
   onIdle(): void
+  /** Something has arrived, whatever it is. */
+  onHeard?(): void
 }
 
 export class Connection implements Link, ImportHost, QuestionHost {
@@ -70,9 +78,10 @@ export class Connection implements Link, ImportHost, QuestionHost {
   readonly #exports: Exports
   readonly #imports: Imports
   readonly #embargoes = new Embargoes()
+  readonly #context: ContextSource
   #failure: RpcError | undefined
   #failing = false
-  #onPong: (() => void) | undefined
+  #draining: RpcError | undefined
 
   /** Takes over the transport and a reference to `main`. Nothing is received before `start`. */
   constructor(
@@ -80,7 +89,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
     transport: RpcTransport,
     wire: Wire,
     main: Capability,
-    context: unknown,
+    context: ContextSource,
     limits: ConnectionLimits,
     hooks: ConnectionHooks,
   ) {
@@ -88,6 +97,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
     this.#transport = transport
     this.#wire = wire
     this.#main = main
+    this.#context = context
     this.#limits = limits
     this.#hooks = hooks
     this.#outbox = new Outbox(transport, wire, limits.queuedBytes, (error) => this.fail(error))
@@ -107,7 +117,10 @@ export class Connection implements Link, ImportHost, QuestionHost {
 
   start(): void {
     this.#transport.start({
-      onFrame: (payload, descriptors, lost) => this.#receive(payload, descriptors, lost),
+      onFrame: (payload, descriptors, lost) => {
+        this.#hooks.onHeard?.()
+        this.#receive(payload, descriptors, lost)
+      },
       onBatchEnd: () => this.#outbox.flush(),
       onEnd: (error) => this.#ended(error),
     })
@@ -148,15 +161,22 @@ export class Connection implements Link, ImportHost, QuestionHost {
     return cap
   }
 
-  /** Sends a message that every peer echoes, and calls back when it has. */
-  ping(onPong: () => void): void {
-    if (this.#failure !== undefined) return
-    this.#onPong = onPong
-    this.send({ type: 'ping' })
+  /** Sends a message that every peer echoes: if it is there, something arrives soon. */
+  ping(): void {
+    if (this.#failure === undefined) this.send({ type: 'ping' })
   }
 
-  /** Ends the session: everything outstanding fails with `error`. */
+  /**
+   * From now on new calls of the peer's are refused with `reason`, but for those on what it was given in a call of ours
+   * that is under way: they are part of what is to end.
+   */
+  refuseCalls(reason: RpcError): void {
+    this.#draining = reason
+  }
+
+  /** Ends the session: everything outstanding fails with `error`. What was sent before still goes. */
   close(error: RpcError): void {
+    if (this.#failure === undefined) this.#outbox.flush()
     this.#end(error, false)
   }
 
@@ -174,7 +194,14 @@ export class Connection implements Link, ImportHost, QuestionHost {
   // ── what the tables ask of it ────────────────────────────────────────────────────────────────────────────────────
 
   sendCall(target: MessageTarget, request: CallRequest): Answer {
-    return this.#questions.call(target, request)
+    const called = calledCall(request, this.#context.peer)
+    const answer = this.#questions.call(target, request)
+    if (called !== undefined) answer.subscribe((outcome) => called(answer.released ? undefined : outcome))
+    return answer
+  }
+
+  get waitingCalls(): number {
+    return this.vat.options.waitingCalls
   }
 
   cancelQuestion(question: Question): void {
@@ -234,7 +261,10 @@ export class Connection implements Link, ImportHost, QuestionHost {
         maxPayload,
       )
     }
-    if (caps.length > 0 && this.#exports.full) {
+    if (caps.length > mostCaps) {
+      return new UsageError(`${caps.length} capabilities in one value, the limit is ${mostCaps}`)
+    }
+    if (!this.tables.hasRoomFor(caps)) {
       return new RpcError(
         'overloaded',
         `${this.#limits.exports} objects are exported, which is the limit (limits.exports)`,
@@ -253,7 +283,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
       if (message.type === 'call' || message.type === 'return') {
         used = true
         const received = descriptors.length === 0 && lost === 0 ? noDescriptors : { descriptors, lost }
-        if (message.type === 'call') this.#calls.onCall(message, received)
+        if (message.type === 'call') this.#calls.onCall(message, received, this.#refusalOf(message))
         else this.#questions.onReturn(message, received)
       } else {
         this.#onMessage(message)
@@ -263,6 +293,13 @@ export class Connection implements Link, ImportHost, QuestionHost {
     } finally {
       if (!used) for (const descriptor of descriptors) descriptor.close()
     }
+  }
+
+  /** Why a call is not served, if it is not. */
+  #refusalOf({ target }: Call): RpcError | undefined {
+    if (this.#draining === undefined) return undefined
+    const partOfOurs = target.kind === 'importedCap' && this.#questions.paramsName(target.id)
+    return partOfOurs ? undefined : this.#draining
   }
 
   #onMessage(message: Exclude<Message, Call | Return>): void {
@@ -341,12 +378,8 @@ export class Connection implements Link, ImportHost, QuestionHost {
   #onUnimplemented(echo: Uint8Array): void {
     const message = this.#wire.decode(echo)
     switch (message.type) {
-      case 'ping': {
-        const onPong = this.#onPong
-        this.#onPong = undefined
-        onPong?.()
-        return
-      }
+      case 'ping':
+        return // it is there: that something has arrived says so
       case 'bootstrap':
       case 'call':
         this.#questions.onUnimplemented(message.questionId, message.type)
@@ -385,6 +418,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
     if (this.#failure !== undefined) return
     this.#failure =
       error.type === 'disconnected' ? error : new RpcError('disconnected', error.message, { cause: error })
+    const told = this.#questions.size > 0 || this.#imports.watched
     this.#outbox.close()
     this.#transport.close()
     this.#questions.break(this.#failure)
@@ -393,6 +427,6 @@ export class Connection implements Link, ImportHost, QuestionHost {
     this.#answers.clear()
     this.#exports.clear()
     this.#main.release()
-    this.#hooks.onEnd(error, abnormal)
+    this.#hooks.onEnd(error, abnormal, told)
   }
 }

@@ -43,8 +43,13 @@ export class Exports {
     return this.#table.size
   }
 
-  get full(): boolean {
-    return this.#table.size >= this.#limit
+  /** How many more it takes. */
+  get room(): number {
+    return this.#limit - this.#table.size
+  }
+
+  has(cap: Capability): boolean {
+    return this.#byCap.has(cap)
   }
 
   /** Names it once more. Takes over the reference. */

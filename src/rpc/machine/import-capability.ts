@@ -108,6 +108,10 @@ export class ImportCapability extends Capability {
     })
   }
 
+  get watched(): boolean {
+    return this.#watchers.size > 0
+  }
+
   /** The connection is lost. */
   break(error: Error): void {
     const watchers = [...this.#watchers]

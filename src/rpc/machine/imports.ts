@@ -15,6 +15,12 @@ export class Imports {
     return this.#byId.size
   }
 
+  /** Somebody will be told when they break. */
+  get watched(): boolean {
+    for (const cap of this.#byId.values()) if (cap.watched) return true
+    return false
+  }
+
   /** The peer has named one; a reference of the caller's own. */
   name(id: number, promise: boolean): ImportCapability {
     let cap = this.#byId.get(id)

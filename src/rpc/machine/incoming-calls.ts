@@ -1,6 +1,7 @@
 /**
  * IncomingCalls: from the peer's call to what it is called on.
  */
+import type { RpcError } from '../rpc-error.js'
 import { encodeValue } from '../values/encode.js'
 import { CapabilityReference } from '../values/reference.js'
 import { Tag } from '../values/tags.js'
@@ -36,8 +37,11 @@ export class IncomingCalls {
     this.#answers.add(questionId, false, false, () => Answer.of(this.#mainResults()))
   }
 
-  /** A call of the peer's. Owns the descriptors. Throws for what breaks the protocol. */
-  onCall(call: Call, received: ReceivedDescriptors): void {
+  /**
+   * A call of the peer's. Owns the descriptors. Throws for what breaks the protocol.
+   * @param refusal why it is not served, if it is not
+   */
+  onCall(call: Call, received: ReceivedDescriptors, refusal: RpcError | undefined): void {
     let params: Payload | undefined
     let taken = false
     try {
@@ -46,6 +50,7 @@ export class IncomingCalls {
       params = new Payload(call.params.content, caps, received.descriptors, received.lost)
       const context = this.#originOf(call)
       this.#answers.add(call.questionId, call.noPromisePipelining, call.sendResultsTo === 'yourself', () => {
+        if (refusal !== undefined) return Answer.failed(refusal)
         taken = true
         return this.#callTarget(call, params as Payload, context)
       })

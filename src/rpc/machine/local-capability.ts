@@ -36,7 +36,7 @@ export class LocalCapability extends Capability {
   call(request: CallRequest): Answer {
     const source = request.context.session as ContextSource | undefined
     const context = new ServedCallContext(source, request.context.deadline, request.context.trace)
-    const answer = new ServedAnswer(context, this.addRef())
+    const answer = new ServedAnswer(context, this.addRef(), this.#vat.options.waitingCalls)
     if (source === undefined) queueMicrotask(() => this.#serve(request, answer, context))
     else this.#serve(request, answer, context)
     return answer
@@ -152,7 +152,7 @@ export class LocalCapability extends Capability {
 
   /** A reference of the caller's own. */
   #answerOf(value: unknown): Answer {
-    const answer = new Answer()
+    const answer = new Answer(this.#vat.options.waitingCalls)
     this.#finish(value, 'lent', answer)
     return answer
   }
@@ -178,8 +178,8 @@ class ServedAnswer extends Answer {
   #stopWaiting: Stop | undefined
 
   /** Takes over the reference. */
-  constructor(context: ServedCallContext, held: Capability) {
-    super()
+  constructor(context: ServedCallContext, held: Capability, waitingLimit: number) {
+    super(waitingLimit)
     this.#context = context
     this.#held = held
     this.subscribe(() => this.#letGo())
@@ -194,6 +194,11 @@ class ServedAnswer extends Answer {
     this.#context.cancel(canceledError())
     this.#stopWaiting?.()
     this.#letGo()
+  }
+
+  /** Its method has returned something that it waits for. */
+  protected override abandoned(): void {
+    this.#context.cancel(canceledError())
   }
 
   #letGo(): void {

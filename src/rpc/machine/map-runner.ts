@@ -22,7 +22,7 @@ const mostBytes = 64 * 1024 * 1024
 
 /** Takes over both payloads. Never throws. */
 export function runMap(vat: Vat, input: Payload, program: Payload, context: CallOrigin): Answer {
-  const answer = new Answer()
+  const answer = new Answer(vat.options.waitingCalls)
   try {
     run(vat, input, program, context, answer)
   } catch (error) {

@@ -33,6 +33,9 @@ export function isReceivers({ kind }: CapDescriptor): boolean {
   return kind === 'receiverHosted' || kind === 'receiverAnswer'
 }
 
+/** What the table of a message may have. */
+export const mostCaps = 65_536
+
 export interface WirePayload {
   /** Where it was received: valid only while the message is being handled. */
   readonly content: Uint8Array

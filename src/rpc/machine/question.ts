@@ -7,6 +7,8 @@ import { type Call, type MessageTarget, noPath, type Path } from './messages.js'
 
 /** What a question needs of its connection. */
 export interface QuestionHost {
+  /** Calls that may wait for one promise. */
+  readonly waitingCalls: number
   sendCall(target: MessageTarget, request: CallRequest): Answer
   /** Nobody waits for the results any more. */
   cancelQuestion(question: Question): void
@@ -31,7 +33,7 @@ export class Question extends Answer {
   #pins = 0
 
   constructor(host: QuestionHost, id: number, message: Call | undefined, paramExports: readonly number[]) {
-    super()
+    super(host.waitingCalls)
     this.host = host
     this.id = id
     this.message = message

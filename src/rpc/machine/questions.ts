@@ -42,6 +42,11 @@ export class Questions {
     return this.#open.size
   }
 
+  /** Whether an export was named in the params of a call that has not returned. */
+  paramsName(exportId: number): boolean {
+    return this.#open.values().some(({ returned, paramExports }) => !returned && paramExports.includes(exportId))
+  }
+
   /** Asks for the peer's main object. The caller's own. */
   bootstrap(): Question {
     const question = this.#open.add((id) => new Question(this.#host, id, undefined, []))
@@ -193,7 +198,7 @@ export class Questions {
       return
     }
     // Calls on it went to the peer and come back behind what it has sent on: what is called here now has to wait for that.
-    const held = new Answer()
+    const held = new Answer(this.#link.vat.options.waitingCalls)
     this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: noPath })((lost) => {
       if (lost === undefined) {
         held.follow(other)

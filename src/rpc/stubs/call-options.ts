@@ -9,7 +9,10 @@ import { asError } from '../rpc-error.js'
 export interface CallOptions {
   /** Cancels calls: they reject with its reason, and the callee's `signal` is aborted. */
   readonly signal?: AbortSignal
-  /** Milliseconds after which a call is canceled and rejects with TimeoutError. The callee is told of the deadline. */
+  /**
+   * Milliseconds after which a call is canceled and rejects with TimeoutError. The callee is told of the deadline. What
+   * no timer can wait for (over 24 days, Infinity) is no bound.
+   */
   readonly timeout?: number
 }
 
@@ -23,9 +26,14 @@ export function checkCallOptions({ signal, timeout }: CallOptions): void {
   }
 }
 
+/** What a timer can wait for. */
+export function isBounded(timeout: number | undefined): timeout is number {
+  return timeout !== undefined && timeout <= 0x7fff_ffff
+}
+
 /** The answer within the options' limits. Takes over the reference. */
 export function limitedAnswer(answer: Answer, { signal, timeout }: CallOptions): Answer {
-  if ((signal === undefined && timeout === undefined) || answer.outcome !== undefined) return answer
+  if ((signal === undefined && !isBounded(timeout)) || answer.outcome !== undefined) return answer
   return new LimitedAnswer(answer, signal, timeout)
 }
 
@@ -39,8 +47,9 @@ class LimitedAnswer extends Answer {
     super()
     this.#inner = inner
     this.#signal = signal
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (timeout !== undefined && timeout <= 0x7fff_ffff) {
+    if (signal?.aborted === true) queueMicrotask(this.#onAbort)
+    else signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (isBounded(timeout)) {
       this.#timer = setTimeout(
         () => this.#giveUp(new TimeoutError(`the call has not returned within ${timeout} ms`)),
         timeout,

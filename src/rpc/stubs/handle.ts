@@ -4,7 +4,7 @@
  */
 import { ClosedError } from '../../errors.js'
 import { Answer } from '../machine/answer.js'
-import type { CallOrigin, Capability } from '../machine/capability.js'
+import { type CallOrigin, type Capability, localOrigin } from '../machine/capability.js'
 import { completeValue } from '../machine/complete-value.js'
 import { forked } from '../machine/forked-answer.js'
 import { type CallMode, noPath, type Path } from '../machine/messages.js'
@@ -12,9 +12,10 @@ import { nil, Payload } from '../machine/payload.js'
 import { capabilityAt } from '../machine/pipeline-capability.js'
 import type { Vat } from '../machine/vat.js'
 import { asError, RpcError } from '../rpc-error.js'
+import { currentTrace } from '../trace-context.js'
 import { encodeValue } from '../values/encode.js'
 import { type Passable, passable } from '../values/passing.js'
-import { type CallOptions, limitedAnswer } from './call-options.js'
+import { type CallOptions, isBounded, limitedAnswer } from './call-options.js'
 import { withDisposer } from './disposer.js'
 import { recording } from './recording.js'
 
@@ -103,7 +104,13 @@ export class Handle implements Passable {
       return Answer.failed(fault)
     }
     const { options, path } = this
-    const context = this.#origin()
+    let context: CallOrigin
+    try {
+      context = this.#origin()
+    } catch (error) {
+      params.release()
+      return Answer.failed(error)
+    }
     const request = { mode, path, params, context }
     const answer = 'cap' in held ? held.cap.call(request) : held.answer.call(request)
     return limitedAnswer(answer, options)
@@ -128,7 +135,7 @@ export class Handle implements Passable {
         } finally {
           answer.release()
         }
-        completeValue(payload, 'result', this.vat, this.#origin(), (value) => {
+        completeValue(payload, 'result', this.vat, localOrigin, (value) => {
           if (value instanceof Error) reject(value)
           else resolve(withDisposer(value))
         })
@@ -165,7 +172,10 @@ export class Handle implements Passable {
     if (this.#root !== undefined) {
       return new Handle(this.vat, merged, undefined, this.#root, this.path)
     }
-    return Handle.over(this.#another(), this.vat, merged)
+    const another = this.#another()
+    if ('cap' in another) return Handle.over(another, this.vat, merged)
+    // What it promises is waited for under the options too, from now on.
+    return Handle.over({ answer: limitedAnswer(another.answer, options) }, this.vat, merged)
   }
 
   onBroken(callback: (error: Error) => void): void {
@@ -201,8 +211,8 @@ export class Handle implements Passable {
   #origin(): CallOrigin {
     const { timeout } = this.options
     return {
-      deadline: timeout === undefined ? 0 : performance.now() + timeout,
-      trace: this.vat.options.traceContext?.(),
+      deadline: isBounded(timeout) ? performance.now() + timeout : 0,
+      trace: currentTrace(this.vat.options.traceContext),
       session: undefined,
     }
   }

@@ -1,6 +1,7 @@
 /**
  * FrameStreamTransport: a session's messages as frames of a FrameStream, which it owns from now on.
  */
+import { ClosedError } from '../../errors.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import type { Descriptor, Peer } from '../../transport/index.js'
@@ -9,7 +10,7 @@ import type { FrameReceiver, RpcTransport } from '../transport.js'
 /** The stream copies chunks that are shorter than this before `send` returns (FrameStream.send). */
 const copiedBytes = 8 * 1024
 
-/** For a peer that does not read, once the session has ended. */
+/** For a peer that does not read, or does not end, once the session has ended. */
 const lingerMilliseconds = 2000
 
 const none: readonly Descriptor[] = Object.freeze([])
@@ -50,12 +51,14 @@ export class FrameStreamTransport implements RpcTransport {
       return
     }
     const frame = content.length === 0 ? [stable(head)] : [stable(head), content]
+    const closedOne = descriptors.some(({ closed }) => closed)
     try {
       if (descriptors.length === 0) this.#stream.send(frame)
       else this.#stream.send(frame, descriptors, { transfer: true })
     } catch (error) {
       for (const descriptor of descriptors) descriptor.close() // those that were taken over are closed already
-      throw error
+      // The peer is gone. What it said before that, such as why, is still to be received; then the stream ends.
+      if (!(error instanceof ClosedError) || closedOne) throw error
     }
   }
 
@@ -64,9 +67,13 @@ export class FrameStreamTransport implements RpcTransport {
     this.#closed = true
     const stream = this.#stream
     if (stream.destroyed) return
+    // Closed at once, with something of the peer's unread, it would look like a crash to the peer (ECONNRESET): so what
+    // still comes is read and dropped until the peer has ended too, and the stream closes by itself.
+    const patience = setTimeout(() => stream.destroy(), lingerMilliseconds).unref()
+    stream.once('close', () => clearTimeout(patience))
     // What ends it badly now concerns nobody: the session has ended.
-    stream.end({ signal: AbortSignal.timeout(lingerMilliseconds) }).then(
-      () => stream.destroy(),
+    stream.end().then(
+      () => stream.destroyed || stream.unref(),
       () => stream.destroy(),
     )
   }

@@ -12,7 +12,7 @@ import type {
   WireException,
   WirePayload,
 } from '../machine/messages.js'
-import { noPath } from '../machine/messages.js'
+import { mostCaps, noPath } from '../machine/messages.js'
 import { rpcErrorTypes } from '../rpc-error.js'
 import { ByteReader } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
@@ -34,9 +34,8 @@ const modes: readonly CallMode[] = ['call', 'get', 'map']
 const capKinds = ['none', 'senderHosted', 'senderPromise', 'receiverHosted', 'receiverAnswer'] as const
 const outcomes = ['results', 'exception', 'canceled', 'resultsSentElsewhere', 'takeFromOtherQuestion'] as const
 
-/** What a path, and a table of capabilities, may have. */
+/** What a path may have. */
 const mostPathItems = 256
-const mostCaps = 65_536
 
 const CallFlag = { mode: 0b11, toYourself: 0b100, noPipelining: 0b1000, deadline: 0b1_0000, trace: 0b10_0000 } as const
 const ReturnFlag = { outcome: 0b111, releaseParamCaps: 0b1000, noFinishNeeded: 0b1_0000 } as const
