@@ -6,7 +6,6 @@
  */
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { Peer } from '../transport/index.js'
-import type { ServedCallContext } from './call-context.js'
 import type { Outcome } from './machine/answer.js'
 import type { CallRequest } from './machine/capability.js'
 import type { TraceContext } from './machine/messages.js'
@@ -25,13 +24,16 @@ export interface WatchedCall {
   readonly bytes: number
   /** In the arguments. */
   readonly descriptors: number
-  /** `returned`, `canceled` by the caller, or the type of the error that it ended with. */
-  readonly outcome: 'returned' | 'canceled' | RpcError['type']
+  /**
+   * `returned`, `canceled` by the caller, or the type of the error that it ended with. `passedOn`: a tail call, whose results
+   * its caller has from elsewhere.
+   */
+  readonly outcome: 'returned' | 'canceled' | 'passedOn' | RpcError['type']
   readonly trace: TraceContext | undefined
 }
 
-/** To be told of a call's outcome, which is undefined if its caller canceled it. */
-type Onlooker = (outcome: Outcome | undefined) => void
+/** To be told, once, how a call has ended. */
+type Onlooker = (outcome: Outcome | 'canceled' | 'passedOn') => void
 
 const called = diagnosticsChannel.channel('pillion:rpc:called')
 const served = diagnosticsChannel.channel('pillion:rpc:served')
@@ -42,10 +44,8 @@ export function calledCall(request: CallRequest, peer: Peer | undefined): Onlook
 }
 
 /** Undefined while nobody watches. */
-export function servedCall(request: CallRequest, context: ServedCallContext): Onlooker | undefined {
-  if (!served.hasSubscribers) return undefined
-  const tell = onlooker(served, request, context.peer)
-  return (outcome) => tell(context.canceled ? undefined : outcome)
+export function servedCall(request: CallRequest, peer: Peer | undefined): Onlooker | undefined {
+  return served.hasSubscribers ? onlooker(served, request, peer) : undefined
 }
 
 function onlooker(channel: diagnosticsChannel.Channel, request: CallRequest, peer: Peer | undefined): Onlooker {
@@ -68,8 +68,8 @@ function onlooker(channel: diagnosticsChannel.Channel, request: CallRequest, pee
   }
 }
 
-function wordFor(outcome: Outcome | undefined): WatchedCall['outcome'] {
-  if (outcome === undefined) return 'canceled'
+function wordFor(outcome: Outcome | 'canceled' | 'passedOn'): WatchedCall['outcome'] {
+  if (typeof outcome === 'string') return outcome
   if (!(outcome instanceof Error)) return 'returned'
   return outcome instanceof RpcError ? outcome.type : 'failed'
 }

@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RpcSession, RpcTarget } from '../../src/rpc/index.js'
 import { KeepAlive } from '../../src/rpc/keep-alive.js'
 import { streamPair } from '../support/streams.js'
+import { plain } from './support/waiting.js'
 
 class Main extends RpcTarget {
   echo(text: string) {
@@ -19,7 +20,7 @@ describe('the keep-alive of a session', () => {
     far.on('frame', () => {}) // reads, and says nothing
     const session = new RpcSession<Main>(near, {}, { keepAlive: 20 })
     using api = session.getRemoteMain()
-    const call = expect(api.never()).rejects.toMatchObject({ type: 'disconnected' })
+    const call = expect(plain(api.never())).rejects.toMatchObject({ type: 'disconnected' })
     await expect(session.closed).rejects.toMatchObject({
       type: 'disconnected',
       message: expect.stringContaining('40 ms (keepAlive)'),
@@ -45,7 +46,7 @@ describe('the keep-alive of a session', () => {
     expect(await api.echo('there')).toBe('there')
     await session.close()
     await server.closed
-    await expect(never).rejects.toMatchObject({ type: 'disconnected' })
+    await expect(plain(never)).rejects.toMatchObject({ type: 'disconnected' })
   })
 })
 

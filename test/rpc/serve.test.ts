@@ -14,7 +14,7 @@ import {
 } from '../../src/rpc/index.js'
 import { connect, type Peer } from '../../src/stream/index.js'
 import { startChild } from '../transport/children/run.js'
-import { freshAddress, gate, until } from './support/waiting.js'
+import { freshAddress, gate, plain, until } from './support/waiting.js'
 
 class Greeter extends RpcTarget {
   disposed = 0
@@ -160,7 +160,7 @@ describe('serve', () => {
     )
     const refused = once(server as never, 'refused')
     const api = await dialed<Greeter>(server)
-    await expect(api.hello()).rejects.toMatchObject({ code: 'ERR_PILLION_RPC', type: 'disconnected' })
+    await expect(plain(api.hello())).rejects.toMatchObject({ code: 'ERR_PILLION_RPC', type: 'disconnected' })
     expect(await refused).toEqual([asked[0]])
     expect(asked[0]?.uid).toBe(process.getuid?.())
     expect(made).toBe(0)
@@ -186,7 +186,10 @@ describe('serve', () => {
     const refused = once(server as never, 'refused')
     const api = await dialed<Greeter>(server)
     const message = how.startsWith('gives') ? /main is an RpcTarget/ : 'not today'
-    await expect(api.hello()).rejects.toMatchObject({ type: 'disconnected', message: expect.stringMatching(message) })
+    await expect(plain(api.hello())).rejects.toMatchObject({
+      type: 'disconnected',
+      message: expect.stringMatching(message),
+    })
     const [peer, error] = await refused
     expect(peer).toMatchObject({ pid: process.pid })
     expect(error).toMatchObject({ message: expect.stringMatching(message) })
@@ -202,7 +205,7 @@ describe('serve', () => {
     const first = await dialed<Greeter>(server)
     await first.hello()
     const second = await dialed<Greeter>(server)
-    await expect(second.hello()).rejects.toMatchObject({
+    await expect(plain(second.hello())).rejects.toMatchObject({
       type: 'disconnected',
       cause: { type: 'overloaded', message: expect.stringContaining('maxConnections') },
     })
@@ -218,7 +221,7 @@ describe('serve', () => {
     const first = await dialed<Greeter>(server)
     const greeting = first.hello()
     const second = await dialed<Greeter>(server)
-    await expect(second.hello()).rejects.toMatchObject({ cause: { type: 'overloaded' } })
+    await expect(plain(second.hello())).rejects.toMatchObject({ cause: { type: 'overloaded' } })
     main.open(new Greeter('first'))
     expect(await greeting).toBe('hello first')
   })
@@ -277,7 +280,7 @@ describe('closing a server', () => {
     const server = await started(main)
     const api = await dialed<Workshop>(server)
     const work = api.work()
-    const rejected = expect(work).rejects.toMatchObject({ type: 'disconnected' })
+    const rejected = expect(plain(work)).rejects.toMatchObject({ type: 'disconnected' })
     await main.entered.promise
     await server.close()
     await rejected
@@ -295,12 +298,12 @@ describe('closing a server', () => {
     await main.entered.promise
     const closed = server.close({ drain: 10_000 })
     await expect(dial(server.address)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
-    await expect(api.echo('new')).rejects.toMatchObject({ type: 'disconnected', message: /being closed/ })
+    await expect(plain(api.echo('new'))).rejects.toMatchObject({ type: 'disconnected', message: /being closed/ })
     main.leave.open()
     expect(await work).toBe('done')
     await closed
     expect(server.sessions.size).toBe(0)
-    await expect(api.echo('after')).rejects.toMatchObject({ type: 'disconnected' })
+    await expect(plain(api.echo('after'))).rejects.toMatchObject({ type: 'disconnected' })
   })
 
   it('lets calls under way be called back while it drains', async () => {
@@ -337,7 +340,7 @@ describe('closing a server', () => {
     const main = new Workshop()
     const server = await started(main)
     const api = await dialed<Workshop>(server)
-    const rejected = expect(api.work()).rejects.toMatchObject({ type: 'disconnected' })
+    const rejected = expect(plain(api.work())).rejects.toMatchObject({ type: 'disconnected' })
     await main.entered.promise
     await server.close({ drain: 1 })
     await rejected
@@ -348,7 +351,7 @@ describe('closing a server', () => {
     const main = new Workshop()
     const server = await started(main)
     const api = await dialed<Workshop>(server)
-    const rejected = expect(api.work()).rejects.toMatchObject({ type: 'disconnected' })
+    const rejected = expect(plain(api.work())).rejects.toMatchObject({ type: 'disconnected' })
     await main.entered.promise
     const drained = server.close({ drain: 1e9 })
     await server.close()
@@ -365,7 +368,7 @@ describe('closing a server', () => {
       return made.promise
     })
     const api = await dialed<Greeter>(server)
-    const rejected = expect(api.hello()).rejects.toMatchObject({ type: 'disconnected' })
+    const rejected = expect(plain(api.hello())).rejects.toMatchObject({ type: 'disconnected' })
     await asked.promise
     await server.close()
     await rejected
@@ -382,7 +385,7 @@ describe('closing a server', () => {
     const closed = once(server as never, 'close')
     controller.abort()
     await closed
-    await expect(api.hello()).rejects.toMatchObject({ type: 'disconnected' })
+    await expect(plain(api.hello())).rejects.toMatchObject({ type: 'disconnected' })
     let inner: RpcServer
     {
       await using server = await serve(freshAddress(), new Greeter())

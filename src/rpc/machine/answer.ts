@@ -75,6 +75,11 @@ export class Answer {
     return this.#followed === undefined ? this : this.#followed.soleSource
   }
 
+  /** A tail call: what it comes to stays with the peer, where nobody here can see it. */
+  get elsewhere(): boolean {
+    return false
+  }
+
   /** Calls back once it is done, at once if it is. */
   subscribe(subscriber: Subscriber): void {
     if (this.#outcome !== undefined) {

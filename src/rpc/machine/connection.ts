@@ -196,7 +196,12 @@ export class Connection implements Link, ImportHost, QuestionHost {
   sendCall(target: MessageTarget, request: CallRequest): Answer {
     const called = calledCall(request, this.#context.peer)
     const answer = this.#questions.call(target, request)
-    if (called !== undefined) answer.subscribe((outcome) => called(answer.released ? undefined : outcome))
+    if (called !== undefined) {
+      answer.subscribe((outcome) => {
+        if (answer.elsewhere) called('passedOn')
+        else called(answer.released ? 'canceled' : outcome)
+      })
+    }
     return answer
   }
 

@@ -63,8 +63,13 @@ export class LocalCapability extends Capability {
       answer.settle(canceledError())
       return
     }
-    const done = servedCall(request, context)
-    if (done !== undefined) answer.subscribe(done)
+    const ended = servedCall(request, context.peer)
+    if (ended !== undefined) {
+      answer.subscribe((outcome) => {
+        if (answer.source.elsewhere) ended('passedOn')
+        else ended(context.canceled ? 'canceled' : outcome)
+      })
+    }
     if (request.mode === 'call') {
       const stop = completeValue(request.params, 'args', this.#vat, request.context, (args) => {
         if (args instanceof Error) answer.settle(args)
@@ -196,9 +201,9 @@ class ServedAnswer extends Answer {
     this.#letGo()
   }
 
-  /** Its method has returned something that it waits for. */
+  /** Its method has returned a call that it waits for; unless the caller has been told to take it from there. */
   protected override abandoned(): void {
-    this.#context.cancel(canceledError())
+    if (!this.source.elsewhere) this.#context.cancel(canceledError())
   }
 
   #letGo(): void {

@@ -40,8 +40,7 @@ export class Question extends Answer {
     this.paramExports = paramExports
   }
 
-  /** A tail call: the peer keeps its results. */
-  get elsewhere(): boolean {
+  override get elsewhere(): boolean {
     return this.message?.sendResultsTo === 'yourself'
   }
 

@@ -25,3 +25,8 @@ let addresses = 0
 export function freshAddress(): string {
   return `@pillion-rpc-${process.pid}-${addresses++}`
 }
+
+/** A promise for `expect`, which would call one of ours: that is a function. */
+export async function plain<T>(promise: PromiseLike<T>): Promise<T> {
+  return await promise
+}
