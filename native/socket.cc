@@ -145,6 +145,8 @@ void Socket::Receive() {
       if (busy_poll_ns_ > 0) spin_until = uv_hrtime() + busy_poll_ns_;
     }
     if (!fd_.IsOpen() || (watched_ & UV_READABLE) == 0) return;
+    // Lost bytes are told of whatever the budget: the poll does not tell again of what the kernel no longer has.
+    if (carry_lost_ && environment_->control()[kStatus] != kBytesGone) continue;
     const uint64_t now = uv_hrtime();
     if (filled.drained && !carry_lost_ && now >= spin_until) return;
     if (total >= kBudgetBytes || now - began >= kBudgetNanoseconds) {
