@@ -136,6 +136,15 @@ Napi::Value Memfd(const Napi::CallbackInfo& info) {
   return OwnedResult(info, std::move(fd));
 }
 
+Napi::Value Pipe(const Napi::CallbackInfo& info) {
+  int numbers[2];
+  if (::pipe2(numbers, O_CLOEXEC) < 0) return ErrnoResult(info);
+  auto pipe = Napi::Array::New(info.Env(), 2);
+  pipe.Set(uint32_t{0}, OwnedResult(info, Fd(numbers[0])));
+  pipe.Set(uint32_t{1}, OwnedResult(info, Fd(numbers[1])));
+  return pipe;
+}
+
 Napi::Value MemfdSeals(const Napi::CallbackInfo& info) {
   const int seals = ::fcntl(IntArgument(info, 0), F_GET_SEALS);
   return seals < 0 ? ErrnoResult(info) : NumberResult(info, seals);
@@ -189,6 +198,7 @@ void InitDescriptors(Napi::Env env, Napi::Object exports) {
   Export<ClaimWarning>(env, exports, "claimWarning");
   Export<DescriptorKind>(env, exports, "descriptorKind");
   Export<Memfd>(env, exports, "memfd");
+  Export<Pipe>(env, exports, "pipe");
   Export<MemfdSeals>(env, exports, "memfdSeals");
   Export<SetCloseOnExec>(env, exports, "setCloseOnExec");
   Export<SetNonBlocking>(env, exports, "setNonBlocking");

@@ -1,6 +1,7 @@
 /**
  * pillion/rpc: object capabilities over frame streams, with descriptors as values.
  */
+export { type Pipe, pipe, readFrom, writeTo } from '../transport/index.js'
 export { type CallContext, callContext } from './call-context.js'
 export type { WatchedCall } from './diagnostics.js'
 export { type DialOptions, dial } from './dial.js'

@@ -16,8 +16,12 @@ export {
   type NotifyOptions,
   notify,
   Peer,
+  type Pipe,
   type Pressure,
+  pipe,
+  readFrom,
   type SocketType,
+  writeTo,
 } from '../transport/index.js'
 export type { Detached } from './detached.js'
 export type { Frame } from './frame.js'

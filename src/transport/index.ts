@@ -12,6 +12,7 @@ export type { MessagePiece, MessageQueue, OutgoingMessage } from './message-queu
 export { type Notification, type NotifyOptions, notify } from './notify.js'
 export type { OutgoingQueue } from './outgoing-queue.js'
 export { Peer, type PeerSource } from './peer.js'
+export { type Pipe, pipe, readFrom, writeTo } from './pipe.js'
 export type { DescriptorSet, Received } from './received.js'
 export type { SendQueue, SpecialPiece } from './send-queue.js'
 export type { Pressure, RefusedGroup, SocketHandlers, SocketStats } from './socket-handlers.js'

@@ -49,6 +49,8 @@ export interface SystemCalls {
   descriptorKind(fd: number): DescriptorKind | number
   /** Owned, closed on exec, its offset at 0. A number makes it that many zero bytes. */
   memfd(name: string, content: Uint8Array | number, seals: number): number
+  /** The end to read from and the end to write to: owned, closed on exec. */
+  pipe(): readonly [number, number] | number
   memfdSeals(fd: number): number
   setCloseOnExec(fd: number): number
   /** On the open file, so also for everybody who shares it (docs/kernel.md fact 14). */
