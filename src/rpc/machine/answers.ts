@@ -154,11 +154,13 @@ export class Answers {
 
   #returnResults(entry: AnswerEntry, payload: Payload): void {
     const { wire, pinned } = this.#link.tables.describeAll(payload)
+    // Calls that are on their way already may have them as arguments.
+    const descriptors = entry.forgettable ? [] : duplicates(payload.descriptors)
     entry.resultExports = exportsIn(wire.capTable)
     this.#send(entry, { kind: 'results', payload: wire }, payload.descriptors, entry.forgettable && pinned.length === 0)
     if (entry.forgettable && pinned.length === 0) return
     const kept = Answer.of(
-      new Results(new Payload(payload.content, pinned as readonly Capability[]), this.#link.vat.values),
+      new Results(new Payload(payload.content, pinned as readonly Capability[], descriptors), this.#link.vat.values),
     )
     const { answer } = entry
     entry.answer = kept
@@ -182,6 +184,18 @@ export class Answers {
 /** The ids that a payload names, for each time that it does. */
 export function exportsIn(capTable: readonly { readonly kind: string; readonly id: number }[]): readonly number[] {
   return capTable.filter(({ kind }) => kind === 'senderHosted' || kind === 'senderPromise').map(({ id }) => id)
+}
+
+/** None of them, if there is no room for all: what the caller asked for goes first. */
+function duplicates(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+  const kept: Descriptor[] = []
+  try {
+    for (const descriptor of descriptors) kept.push(descriptor.dup())
+    return kept
+  } catch {
+    for (const descriptor of kept) descriptor.close()
+    return []
+  }
 }
 
 function overloaded(limit: number): RpcError {

@@ -97,6 +97,12 @@ export class Results {
     }
   }
 
+  /** What is at a path, to be encoded; undefined where that is not here but behind a capability. */
+  valueAt(path: Path): { readonly value: unknown } | undefined {
+    const { found, rest } = this.#find(path)
+    return rest.length === 0 ? { value: found } : undefined
+  }
+
   #part(value: unknown): Payload {
     const { outgoing, limits } = this.#settings
     return encodeValue(value, 'result', 'lent', outgoing, limits)

@@ -151,6 +151,12 @@ export class Handle implements Passable {
     return { cap: held.cap.addRef(), path: this.#root === undefined ? undefined : this.path }
   }
 
+  known(): { readonly value: unknown } | undefined {
+    const held = this.root.#held as Held
+    const outcome = this.disposed || 'cap' in held ? undefined : held.answer.outcome
+    return outcome === undefined || outcome instanceof Error ? undefined : outcome.valueAt(this.path)
+  }
+
   answer(): Answer | undefined {
     if (this.#root !== undefined) return this.get()
     const held = this.#held as Held

@@ -240,6 +240,12 @@ class Encoder {
       this.#target(Tag.capability, value as RpcTarget)
       return
     }
+    const known = stub.known()
+    if (known !== undefined) {
+      if (this.#moved) this.#consumed.push(stub)
+      this.#write(known.value, settled)
+      return
+    }
     const { cap, path } = this.#named(() => stub.pass())
     if (path !== undefined && settled) {
       cap.release()

@@ -16,6 +16,8 @@ export interface Passable {
    * meant. Throws ClosedError once disposed.
    */
   pass(): { readonly cap: Capability; readonly path: Path | undefined }
+  /** Of a promise whose value is here already: that, as references and data (values/reference.ts). */
+  known(): { readonly value: unknown } | undefined
   /** Of a promise: what becomes of it, a reference of the caller's own. Of a stub: undefined. */
   answer(): Answer | undefined
   /** It was returned, and is the caller's from now on. */
