@@ -1,8 +1,10 @@
 import { fstatSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { DescriptorLostError, TooManyDescriptorsError } from '../../src/errors.js'
+import { TooManyDescriptorsError } from '../../src/errors.js'
 import { callContext, RpcTarget } from '../../src/rpc/index.js'
 import { Descriptor } from '../../src/stream/index.js'
+import { served } from '../support/rpc-child.js'
 import { nothingLeft, rpcPair, rpcProxy } from '../support/rpc-pairs.js'
 import { named, nameOf, turns, until } from '../support/streams.js'
 
@@ -249,7 +251,27 @@ describe('descriptors', () => {
     expect(main.file?.closed).toBe(true)
   })
 
-  test('a message whose descriptors were lost fails its call alone', () => {
-    expect(DescriptorLostError).toBeDefined()
+  test('a call whose descriptors were lost fails alone, in both directions', async () => {
+    interface Crowded extends RpcTarget {
+      fill(free: number): Promise<void>
+      empty(): void
+      names(files: readonly Descriptor[]): string[]
+      fetch(open: () => Descriptor[]): Promise<unknown>
+      echo(value: string): string
+    }
+    const { api } = served<Crowded>(fileURLToPath(new URL('children/crowded.ts', import.meta.url)), { limit: 128 })
+    const names = Array.from({ length: 20 }, (_, i) => `file ${i}`)
+    const files = names.map(named)
+    await api.fill(5)
+    const short = awaited(api.names(files))
+    const plain = awaited(api.echo('beside it'))
+    await expect(short).rejects.toMatchObject({ type: 'failed', cause: { code: 'ERR_PILLION_DESCRIPTOR_LOST' } })
+    expect(await plain).toBe('beside it')
+    expect(await api.names(files.slice(0, 5))).toEqual(names.slice(0, 5)) // what came was closed
+    expect(await api.fetch(() => names.map(named))).toBe('ERR_PILLION_DESCRIPTOR_LOST')
+    await api.empty()
+    expect(await api.names(files)).toEqual(names)
+    expect(await api.fetch(() => names.map(named))).toEqual(names)
+    for (const file of files) file.close()
   })
 })

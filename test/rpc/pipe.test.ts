@@ -1,11 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
-import { pipe, RpcSession, type RpcTarget, readFrom, writeTo } from '../../src/rpc/index.js'
-import { adopt, type Descriptor } from '../../src/stream/index.js'
-import { adoptOwned } from '../../src/transport/descriptor.js'
-import { pairUnix } from '../../src/transport/index.js'
+import { expect, test } from 'vitest'
+import { pipe, type RpcTarget, readFrom, writeTo } from '../../src/rpc/index.js'
+import type { Descriptor } from '../../src/stream/index.js'
+import { served } from '../support/rpc-child.js'
 import { named, pattern, same } from '../support/streams.js'
 
 interface Bulk extends RpcTarget {
@@ -13,25 +10,8 @@ interface Bulk extends RpcTarget {
   fill(into: Descriptor, megabytes: number): Promise<void>
 }
 
-/** The main object of children/bulk.ts, in a process of its own; and what its session has sent and received. */
 function bulk() {
-  const [ours, theirs] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
-  const path = fileURLToPath(new URL('children/bulk.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', path], {
-    stdio: ['ignore', 'inherit', 'inherit', theirs.fd],
-    env: { ...process.env, NODE_NO_WARNINGS: '1', TSX_DISABLE_CACHE: '1' },
-  })
-  theirs.close()
-  const exited = once(child, 'exit')
-  const stream = adopt(ours)
-  const session = new RpcSession<Bulk>(stream)
-  const api = session.getRemoteMain()
-  onTestFinished(async () => {
-    api[Symbol.dispose]()
-    await session.close()
-    expect(await exited).toEqual([0, null])
-  })
-  return { api, stream }
+  return served<Bulk>(fileURLToPath(new URL('children/bulk.ts', import.meta.url)))
 }
 
 async function countBytes(descriptor: Descriptor): Promise<number> {
