@@ -78,6 +78,11 @@ export class ServedCallContext implements CallContext {
     return this.#controller.signal
   }
 
+  /** The call came by a session. */
+  get remote(): boolean {
+    return this.#source !== undefined
+  }
+
   get peer(): Peer | undefined {
     return this.#source?.peer
   }

@@ -12,7 +12,7 @@ import { encodeValue } from '../values/encode.js'
 import { passable } from '../values/passing.js'
 import { CapabilityReference } from '../values/reference.js'
 import { Tag } from '../values/tags.js'
-import { Answer, canceledError } from './answer.js'
+import { Answer, canceledError, type Outcome } from './answer.js'
 import { type CallRequest, Capability } from './capability.js'
 import { completeValue, type Stop } from './complete-value.js'
 import { followPath, isPassable, isThenable } from './followed-path.js'
@@ -188,6 +188,12 @@ class ServedAnswer extends Answer {
     this.#context = context
     this.#held = held
     this.subscribe(() => this.#letGo())
+  }
+
+  /** An error looks the same to a caller by a session, whether or not it has travelled (a tail call's does not). */
+  override settle(outcome: Outcome): void {
+    const plain = this.#context.remote && outcome instanceof Error && !(outcome instanceof RpcError)
+    super.settle(plain ? new RpcError('failed', outcome.message, { cause: outcome }) : outcome)
   }
 
   /** @param stop ends the wait for the arguments, and with it the call */

@@ -30,6 +30,7 @@ export class Network {
   readonly #tracked: { readonly name: string; readonly target: Watched }[] = []
   readonly #ends: End[] = []
   readonly #cuts: (() => void)[] = []
+  readonly #lost = new Set<number>()
   readonly #atEnd: (() => void)[] = []
   #delivered = 0
   #cutAfter = Number.POSITIVE_INFINITY
@@ -78,6 +79,12 @@ export class Network {
     this.#atEnd.push(check)
   }
 
+  /** One connection is lost, by its number. */
+  cut(connection: number): void {
+    this.#lost.add(connection)
+    this.#cuts[connection]?.()
+  }
+
   /** All connections are lost after so many deliveries. */
   cutAfter(deliveries: number): void {
     this.#cutAfter = deliveries
@@ -93,7 +100,7 @@ export class Network {
     for (;;) {
       if (this.#delivered === this.#cutAfter) {
         this.#delivered++
-        for (const cut of this.#cuts) cut()
+        for (const connection of this.#cuts.keys()) this.cut(connection)
         await quiet()
       }
       const waiting = [...this.#queues.entries()].filter(([, queue]) => queue.length > 0)
@@ -137,10 +144,9 @@ export class Network {
         if (size !== 0) throw new Error(`${size} ${table} are left at ${name}: ${JSON.stringify(this.stats)}`)
       }
     }
-    const failures = this.#ends.filter(
-      ({ connection }) => connection.failure !== undefined && this.#cutAfter === Number.POSITIVE_INFINITY,
-    )
-    if (failures[0] !== undefined) throw failures[0].connection.failure
+    for (const [i, { connection }] of this.#ends.entries()) {
+      if (connection.failure !== undefined && !this.#lost.has(Math.floor(i / 2))) throw connection.failure
+    }
     for (const { connection } of this.#ends) connection.close(new RpcError('disconnected', 'the test is over'))
     await this.settle()
     for (const { name, target } of this.#tracked) {
