@@ -9,6 +9,7 @@ import { defaultLimits, MemoryTransport, RpcError, RpcTarget } from '../../../sr
 import type { Capability } from '../../../src/rpc/machine/capability.js'
 import { Connection } from '../../../src/rpc/machine/connection.js'
 import type { Message } from '../../../src/rpc/machine/messages.js'
+import { rpcSettings } from '../../../src/rpc/options.js'
 import { vatOf } from '../../../src/rpc/realm.js'
 import { stubOf } from '../../../src/rpc/stubs/proxy.js'
 import type { RpcStub } from '../../../src/rpc/stubs/types.js'
@@ -165,7 +166,7 @@ export class Network {
 export class End {
   readonly name: string
   readonly connection: Connection
-  readonly #vat = vatOf({ limits: defaultLimits, sendStacks: false, traceContext: undefined, windowBytes: 1024 * 1024 })
+  readonly #vat = vatOf(rpcSettings({}))
   #main: Capability | undefined
 
   constructor(name: string, transport: ObservedTransport, main: object) {

@@ -1,8 +1,9 @@
 /**
  * ScriptedPeer: the other end of a connection, which says what the test says, and shows what it was told.
  */
-import { defaultLimits, MemoryTransport } from '../../../src/rpc/index.js'
+import { MemoryTransport } from '../../../src/rpc/index.js'
 import { type CapDescriptor, type Message, noPath, type WirePayload } from '../../../src/rpc/machine/messages.js'
+import { rpcSettings } from '../../../src/rpc/options.js'
 import { vatOf } from '../../../src/rpc/realm.js'
 import { encodeValue } from '../../../src/rpc/values/encode.js'
 import { PillionWire } from '../../../src/rpc/wire/pillion-wire.js'
@@ -61,7 +62,7 @@ export class ScriptedPeer {
   }
 }
 
-const { values } = vatOf({ limits: defaultLimits, sendStacks: false, traceContext: undefined })
+const { values } = vatOf(rpcSettings({}))
 
 /** A value without capabilities. */
 export function plain(value: unknown): WirePayload {
