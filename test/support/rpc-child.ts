@@ -14,8 +14,15 @@ export interface Served<Main> {
   readonly stream: FrameStream
 }
 
-/** Ends with the test, and has to exit properly then. @param limit of the child's open descriptors */
-export function served<Main>(path: string, { limit }: { readonly limit?: number } = {}): Served<Main> {
+export interface ServedOptions {
+  /** Of the child's open descriptors. */
+  readonly limit?: number
+  /** What the child can ask for. */
+  readonly main?: object
+}
+
+/** Ends with the test, and has to exit properly then. */
+export function served<Main>(path: string, { limit, main = {} }: ServedOptions = {}): Served<Main> {
   const [ours, theirs] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
   const ulimit = limit === undefined ? '' : `ulimit -n ${limit}; `
   const command = ['-c', `${ulimit}exec "$@"`, 'sh', process.execPath, '--expose-gc', '--import', 'tsx', path]
@@ -27,7 +34,7 @@ export function served<Main>(path: string, { limit }: { readonly limit?: number 
   theirs.close()
   const exited = once(child, 'exit')
   const stream = adopt(ours)
-  const session = new RpcSession<Main>(stream)
+  const session = new RpcSession<Main>(stream, main)
   const api = session.getRemoteMain()
   onTestFinished(async () => {
     api[Symbol.dispose]()

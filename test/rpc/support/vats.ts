@@ -2,7 +2,7 @@
  * What the vats of the conformance tests serve.
  */
 import { RpcStub, type RpcStub as Stub } from '../../../src/rpc/index.js'
-import { type Network, Watched } from './network.js'
+import { Watched } from './network.js'
 import { promised } from './promised.js'
 
 /** Whoever calls it can be seen: what was added, in the order in which it arrived. */
@@ -17,15 +17,21 @@ export class Log extends Watched {
 
 type Any = Stub<Log>
 
+/** Of a network, or of a process. */
+export interface Moments {
+  turn(name: string): Promise<unknown>
+  watch<T extends Watched>(target: T, name: string): T
+}
+
 /** Passes things on in all ways that there are. Moments are the network's to choose: `network.turn`. */
 export class Vat extends Watched {
   readonly log: Log
-  readonly #network: Network
+  readonly #network: Moments
   readonly #name: string
   readonly #log: Stub<Log>
   readonly #kept: Any[] = []
 
-  constructor(network: Network, name: string) {
+  constructor(network: Moments, name: string) {
     super()
     this.#network = network
     this.#name = name
@@ -98,6 +104,20 @@ export class Vat extends Watched {
     super[Symbol.dispose]()
     this.#log[Symbol.dispose]()
     for (const kept of this.#kept) kept[Symbol.dispose]()
+  }
+}
+
+/** Turns to its caller's vat for what it is asked. */
+export class ForwardingVat extends Vat {
+  other: Stub<Vat> | undefined
+
+  get entries(): readonly number[] {
+    return this.log.entries
+  }
+
+  /** A tail call. */
+  logOf() {
+    return (this.other as Stub<Vat>).getLog()
   }
 }
 
