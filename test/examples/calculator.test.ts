@@ -2,7 +2,9 @@
 import { expect, test } from 'vitest'
 import { run, Started } from './program.js'
 
-test('calculations take one round trip each, and the calculator calls a function of its client back', async () => {
+test('calculations take one round trip each, and the calculator calls a function of its client back', {
+  timeout: 60_000,
+}, async () => {
   const address = `@pillion-calculator-${process.pid}`
   const calculator = await Started.serving('calculator/server.ts', [address])
   const { status, stdout, stderr } = await run('calculator/client.ts', [address])

@@ -19,7 +19,9 @@ function makeFolder(): string {
   return folder
 }
 
-test('the client lists directories and reads files by descriptors, however deep, and the broker ends well', async () => {
+test('the client lists directories and reads files by descriptors, however deep, and the broker ends well', {
+  timeout: 60_000,
+}, async () => {
   const address = `@pillion-broker-${process.pid}`
   const broker = await Started.serving('file-broker/broker.ts', [address, makeFolder()])
   const client = await run('file-broker/client.ts', [address, '/', '/below/', '/readme', 'below/further/deep'])
@@ -29,7 +31,7 @@ test('the client lists directories and reads files by descriptors, however deep,
   expect(await broker.end()).toBe(0)
 })
 
-test('nothing leads out of the directory, and what is no regular file is not opened', async () => {
+test('nothing leads out of the directory, and what is no regular file is not opened', { timeout: 60_000 }, async () => {
   const address = `@pillion-broker-out-${process.pid}`
   const broker = await Started.serving('file-broker/broker.ts', [address, join(makeFolder(), 'below', '..')])
   const refusals = {
@@ -47,7 +49,7 @@ test('nothing leads out of the directory, and what is no regular file is not ope
   expect(await broker.end()).toBe(0)
 })
 
-test('another user is given what is public, by the uid that the kernel tells', async (context) => {
+test('another user is given what is public, by the uid that the kernel tells', { timeout: 60_000 }, async (context) => {
   needs(context, 'root')
   const folder = makeFolder()
   mkdirSync(join(folder, 'public'))
