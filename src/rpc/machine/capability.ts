@@ -23,6 +23,8 @@ export interface CallOrigin {
   readonly trace: TraceContext | undefined
   /** The session that it came by; undefined: from this vat. */
   readonly session: unknown
+  /** Of a call that a map makes: what all maps that are under way in it may still do together. */
+  readonly mapBudget?: { calls: number; bytes: number }
 }
 
 export const localOrigin: CallOrigin = Object.freeze({ deadline: 0, trace: undefined, session: undefined })

@@ -16,7 +16,7 @@ export interface MapStep {
   readonly subject: MapReference
   readonly mode: CallMode
   readonly path: Path
-  /** Of a call: its arguments. */
+  /** Of a call: its arguments. Of a map: its program. */
   readonly params: MapValue | undefined
 }
 

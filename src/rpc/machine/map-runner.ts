@@ -6,7 +6,7 @@ import { decodeTree } from '../values/decode.js'
 import { encodeValue } from '../values/encode.js'
 import { CapabilityReference } from '../values/reference.js'
 import { Answer } from './answer.js'
-import { type CallOrigin, type Capability, localOrigin } from './capability.js'
+import type { CallOrigin, Capability } from './capability.js'
 import { type CompleteValue, completeValue, Expansion } from './complete-value.js'
 import type { MapProgram, MapReference, MapStep, MapValue } from './map-program.js'
 import type { Path } from './messages.js'
@@ -15,7 +15,7 @@ import { capabilityAt } from './pipeline-capability.js'
 import { Results } from './results.js'
 import type { Vat } from './vat.js'
 
-/** Calls that one run may make, and capabilities that it may pass on: elements times what the program has of them. */
+/** Calls that one run may make, with the maps in it, and capabilities that it may pass on: elements times what the program has of them. */
 const mostCalls = 10_000
 /** The program's own values, once for each element. */
 const mostBytes = 64 * 1024 * 1024
@@ -41,7 +41,10 @@ function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, an
     const value = decodeTree(input, vat.values.limits)
     const elements = Array.isArray(value) ? value : value === null || value === undefined ? [] : [value]
     const cost = costOf(steps, result)
-    if (elements.length * cost.calls > mostCalls || elements.length * cost.bytes > mostBytes) {
+    const budget = context.mapBudget ?? { calls: mostCalls, bytes: mostBytes }
+    budget.calls -= elements.length * cost.calls
+    budget.bytes -= elements.length * cost.bytes
+    if (budget.calls < 0 || budget.bytes < 0) {
       const each = `${steps.length} steps, ${cost.bytes} bytes`
       throw new RpcError('overloaded', `a map of ${elements.length} elements, ${each} each, is over what one may cost`)
     }
@@ -67,7 +70,7 @@ function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, an
         done(asError(error)) // a descriptor in it cannot be duplicated
         continue
       }
-      runOn(vat, payload, steps, result, captures, context, expansion, done)
+      runOn(vat, payload, steps, result, captures, { ...context, mapBudget: budget }, expansion, done)
     }
     if (elements.length === 0) settle()
   } catch (error) {
@@ -101,7 +104,7 @@ function runOn(
     if ('capture' in reference) return (captures[reference.capture] as Capability).addRef()
     return capabilityAt(variables[reference.variable] as Answer, reference.path)
   }
-  const origin: CallOrigin = { ...localOrigin, deadline: context.deadline, trace: context.trace }
+  const origin: CallOrigin = { ...context, session: undefined }
   for (const { subject, mode, path, params } of steps) {
     const payload = params === undefined ? new Payload(nil) : new Payload(params.content, params.caps.map(capOf))
     const target = capOf(subject)
@@ -146,7 +149,7 @@ function parse(value: unknown): MapProgram & { readonly captures: readonly Capab
   })
   const stepsParsed = array(steps).map((step, i): MapStep => {
     const { subject, mode, path, params } = record(step)
-    if (mode !== 'call' && mode !== 'get') throw refused('a step that is no call')
+    if (mode !== 'call' && mode !== 'get' && mode !== 'map') throw refused('a step that is no call')
     return {
       subject: reference(subject, i, caps.length),
       mode,

@@ -91,7 +91,10 @@ export class Handle implements Passable {
     return this.request('get', new Payload(nil))
   }
 
+  /** Owns the program. */
   map(program: Payload): Answer {
+    const recorder = recording()
+    if (recorder !== undefined) return recorder.recordMap(this, program)
     return this.request('map', program)
   }
 

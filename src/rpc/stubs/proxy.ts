@@ -12,6 +12,7 @@ import { passable } from '../values/passing.js'
 import { type CallOptions, noOptions } from './call-options.js'
 import { Handle } from './handle.js'
 import { recordMap } from './map-recorder.js'
+import { recording } from './recording.js'
 
 /** The classes that `instanceof` knows them by. */
 export const prototypes: { stub: object; promise: object } = { stub: {}, promise: {} }
@@ -27,7 +28,8 @@ export function promiseOf(answer: Answer, vat: Vat, options: CallOptions = noOpt
 }
 
 export function proxyOf(handle: Handle): object {
-  const target: Target = Object.assign(() => {}, { handle })
+  const target = (() => {}) as Target
+  Object.defineProperties(target, { handle: { value: handle, configurable: true }, ...described })
   const proxy = new Proxy(target, traps)
   const { capability } = handle
   if (capability !== undefined) forgotten.register(proxy, handle, handle)
@@ -43,6 +45,17 @@ function disposeOf(handle: Handle): void {
 interface Target {
   (): void
   readonly handle: Handle
+}
+
+/** What util.inspect looks for: on the target, behind the proxy's back, though it is called with the proxy. */
+const described = {
+  [inspect.custom]: {
+    value(this: { readonly [passable]?: Handle }) {
+      const handle = this[passable]
+      return `${handle?.thenable === true ? 'RpcPromise' : 'RpcStub'} {${handle?.disposed === true ? ' disposed ' : ''}}`
+    },
+    configurable: true,
+  },
 }
 
 const traps: ProxyHandler<Target> = {
@@ -84,13 +97,12 @@ const traps: ProxyHandler<Target> = {
   set(_target, key) {
     throw new UsageError(`${String(key)} cannot be set: a stub has no properties of its own`)
   },
+  ownKeys: () => [],
+  getOwnPropertyDescriptor: () => undefined,
   defineProperty: () => false,
   deleteProperty: () => false,
   preventExtensions: () => false,
   setPrototypeOf: () => false,
-  construct() {
-    throw new UsageError('what is behind a stub is called without `new`')
-  },
 }
 
 function ofSymbol(handle: Handle, key: symbol): unknown {
@@ -102,9 +114,10 @@ function ofSymbol(handle: Handle, key: symbol): unknown {
     case Symbol.toStringTag:
       return handle.thenable ? 'RpcPromise' : 'RpcStub'
     case Symbol.toPrimitive:
+      if (recording() !== undefined) {
+        throw new UsageError('the function given to map is recorded, not run: it cannot look at its element')
+      }
       return () => `[${handle.thenable ? 'RpcPromise' : 'RpcStub'}]`
-    case inspect.custom:
-      return () => `${handle.thenable ? 'RpcPromise' : 'RpcStub'} {${handle.disposed ? ' disposed ' : ''}}`
     default:
       return undefined
   }

@@ -2,12 +2,14 @@
  * Whether a function given to `map` is running: its calls are recorded instead of made.
  */
 import type { Answer } from '../machine/answer.js'
-import type { CallMode } from '../machine/messages.js'
+import type { Payload } from '../machine/payload.js'
 import type { Handle } from './handle.js'
 
 export interface Recorder {
   /** A call of the function's; what it stands for is the caller's own. Never throws. */
-  record(handle: Handle, mode: CallMode, args: readonly unknown[] | undefined): Answer
+  record(handle: Handle, mode: 'call' | 'get', args: readonly unknown[] | undefined): Answer
+  /** A map inside of the function. Takes over the program. Never throws. */
+  recordMap(handle: Handle, program: Payload): Answer
 }
 
 let current: Recorder | undefined
