@@ -39,10 +39,18 @@ export type Returned<T> = T extends ByReference | Atom | StubMark<unknown> | Pro
 
 /** What a parameter of type T may be given as: a stub, or a promise of it, does as well. */
 export type Sendable<T> =
-  | T
+  | (T extends AnyFunction ? Callback<T> : T)
   | StubMark<T>
   | PromiseMark<T>
   | (T extends ByReference | Atom ? never : T extends object ? { [K in keyof T]: Sendable<T[K]> } : never)
+
+/** A function that is called from the other side: its arguments are received there, and what it returns may be promised. */
+type Callback<F extends AnyFunction> = F extends (...args: infer A) => infer R
+  ? (...args: { [K in keyof A]: Received<A[K]> }) => CallbackResult<R>
+  : never
+
+// biome-ignore lint/suspicious/noConfusingVoidType: nobody looks at what such a function returns
+type CallbackResult<R> = [R] extends [void] ? unknown : Sendable<Awaited<R>> | PromiseLike<Sendable<Awaited<R>>>
 
 type Atom =
   | string
@@ -50,7 +58,6 @@ type Atom =
   | boolean
   | bigint
   | null
-  | undefined
   | undefined
   | Date
   | RegExp
