@@ -1,0 +1,222 @@
+/** Sessions over other transports than sockets: a worker thread's port, memory, one of the user's own. */
+import { EventEmitter, once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { MessageChannel, Worker } from 'node:worker_threads'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  type FrameReceiver,
+  MemoryTransport,
+  MessagePortTransport,
+  RpcSession,
+  RpcTarget,
+  type RpcTransport,
+} from '../../src/rpc/index.js'
+import { Descriptor } from '../../src/stream/index.js'
+import { plain } from './support/waiting.js'
+
+class Main extends RpcTarget {
+  add(a: number, b: number) {
+    return a + b
+  }
+  async ask(question: (where: string) => PromiseLike<string>) {
+    return `${await question('here')}, heard`
+  }
+  async *count(to: number) {
+    for (let i = 1; i <= to; i++) yield i
+  }
+  exit() {}
+  kind(descriptor: Descriptor) {
+    return descriptor.kind
+  }
+  give() {
+    return Descriptor.memfd(1)
+  }
+}
+
+async function exercised(session: RpcSession<Main>): Promise<void> {
+  using api = session.getRemoteMain()
+  expect(await api.add(1, 2)).toBe(3)
+  expect(await api.ask(async (where) => `asked ${where}`)).toBe('asked here, heard')
+  const seen: number[] = []
+  for await (const i of await api.count(3)) seen.push(i)
+  expect(seen).toEqual([1, 2, 3])
+}
+
+describe('MessagePortTransport', () => {
+  const script = fileURLToPath(new URL('./children/port-worker.mjs', import.meta.url))
+
+  async function working(): Promise<{ readonly session: RpcSession<Main>; readonly worker: Worker }> {
+    const { port1, port2 } = new MessageChannel()
+    const worker = new Worker(script, { workerData: { port: port2 }, transferList: [port2] })
+    onTestFinished(async () => void (await worker.terminate()))
+    await once(worker, 'message')
+    return { session: new RpcSession<Main>(new MessagePortTransport(port1)), worker }
+  }
+
+  it('makes a session with a worker thread', async () => {
+    const { session } = await working()
+    await exercised(session)
+    expect(session.peer).toBeUndefined()
+    await session.close()
+  })
+
+  it('ends when the thread does: calls under way reject', async () => {
+    const { session, worker } = await working()
+    using api = session.getRemoteMain()
+    expect(await api.add(1, 2)).toBe(3)
+    const rejected = expect(plain(api.exit())).rejects.toMatchObject({ type: 'disconnected' })
+    await once(worker, 'exit')
+    await rejected
+    await session.closed
+  })
+
+  it('refuses descriptors, at the call', async () => {
+    const { session } = await working()
+    using api = session.getRemoteMain()
+    using memfd = Descriptor.memfd(1)
+    await expect(plain(api.kind(memfd))).rejects.toMatchObject({
+      code: 'ERR_PILLION_USAGE',
+      message: expect.stringContaining('no descriptors'),
+    })
+    expect(await api.add(1, 2)).toBe(3)
+    await session.close()
+  })
+
+  it('ends the session when something else than bytes comes', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const session = new RpcSession(new MessagePortTransport(port1))
+    port2.postMessage('hello')
+    await expect(session.closed).rejects.toMatchObject({ message: expect.stringContaining('something else') })
+    port2.close()
+  })
+})
+
+describe('MemoryTransport', () => {
+  it('makes a session within a thread, descriptors included', async () => {
+    const [a, b] = MemoryTransport.pair()
+    const server = new RpcSession(b, new Main())
+    const client = new RpcSession<Main>(a)
+    await exercised(client)
+    {
+      using api = client.getRemoteMain()
+      using memfd = await api.give()
+      expect(await api.kind(memfd)).toBe('memfd')
+    }
+    await client.close()
+    await server.closed
+  })
+
+  it('can be told to carry none: then a call, and a result, with one fails alone', async () => {
+    const [a, b] = MemoryTransport.pair({ carriesDescriptors: false })
+    const server = new RpcSession(b, new Main())
+    const client = new RpcSession<Main>(a)
+    using api = client.getRemoteMain()
+    using memfd = Descriptor.memfd(1)
+    await expect(plain(api.kind(memfd))).rejects.toMatchObject({ code: 'ERR_PILLION_USAGE' })
+    await expect(plain(api.give())).rejects.toMatchObject({ message: expect.stringContaining('no descriptors') })
+    expect(await api.add(1, 2)).toBe(3)
+    await client.close()
+    await server.closed
+  })
+
+  it('delivers when its schedule says so', async () => {
+    const held: (() => void)[] = []
+    const [a, b] = MemoryTransport.pair({ schedule: (deliver) => void held.push(deliver) })
+    const server = new RpcSession(b, new Main())
+    const client = new RpcSession<Main>(a)
+    using api = client.getRemoteMain()
+    let sum: number | undefined
+    const added = api.add(1, 2).then((result) => {
+      sum = result
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(sum).toBeUndefined()
+    while (sum === undefined) {
+      held.shift()?.()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await added
+    const closed = client.close()
+    for (const deliver of held.splice(0)) deliver()
+    await closed
+    for (const deliver of held.splice(0)) deliver()
+    await server.closed
+  })
+})
+
+/** Whole messages over a pair of emitters, as a user may have them from a WebSocket. */
+class EmitterTransport implements RpcTransport {
+  readonly carriesDescriptors = false
+  readonly maxDescriptors = 0
+  readonly maxPayload = 4096
+  readonly queuedBytes = 0
+  readonly peer = undefined
+  readonly #in: EventEmitter
+  readonly #out: EventEmitter
+
+  constructor(incoming: EventEmitter, outgoing: EventEmitter) {
+    this.#in = incoming
+    this.#out = outgoing
+  }
+
+  start(receiver: FrameReceiver): void {
+    this.#in.on('message', (bytes: Uint8Array) => {
+      receiver.onFrame(bytes, [], 0)
+      receiver.onBatchEnd()
+    })
+    this.#in.once('end', (error?: Error) => receiver.onEnd(error))
+  }
+
+  send(head: Uint8Array, content: Uint8Array): void {
+    const bytes = Buffer.concat([head, content])
+    setImmediate(() => this.#out.emit('message', bytes))
+  }
+
+  close(): void {
+    setImmediate(() => this.#out.emit('end'))
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+}
+
+describe('a transport of one’s own', () => {
+  function connected() {
+    const [there, back] = [new EventEmitter(), new EventEmitter()]
+    const server = new RpcSession(new EmitterTransport(there, back), new Main())
+    const client = new RpcSession<Main>(new EmitterTransport(back, there))
+    return { server, client, back }
+  }
+
+  it('makes a session', async () => {
+    const { server, client } = connected()
+    await exercised(client)
+    await client.close()
+    await server.closed
+  })
+
+  it('has its limits kept: what is too large fails its call alone', async () => {
+    const { server, client } = connected()
+    using api = client.getRemoteMain()
+    const large = 'x'.repeat(4000) as never
+    await expect(plain(api.add(large, large))).rejects.toMatchObject({
+      code: 'ERR_PILLION_FRAME_TOO_LARGE',
+      limit: 4096,
+    })
+    expect(await api.add(1, 2)).toBe(3)
+    await client.close()
+    await server.closed
+  })
+
+  it('tells why the connection is lost', async () => {
+    const { server, client, back } = connected()
+    const lost = expect(client.closed).rejects.toMatchObject({
+      type: 'disconnected',
+      message: expect.stringContaining('the cable is out'),
+    })
+    back.emit('end', new Error('the cable is out'))
+    await lost
+    await server.closed
+  })
+})
