@@ -116,13 +116,18 @@ describe('what cannot travel', () => {
 
   it('may be a promise in a Map, in a Set or as the cause of an error', async () => {
     const { api } = sessionsOf(new Main())
-    const promise = api.take() as unknown
-    for (const value of [new Map([[1, promise]]), new Set([promise]), new Error('x', { cause: promise })]) {
-      await expect(api.take(value)).rejects.toThrow(
+    const within = [
+      (promise: unknown) => new Map([[1, promise]]),
+      (promise: unknown) => new Set([promise]),
+      (promise: unknown) => new Error('x', { cause: promise }),
+    ]
+    for (const container of within) {
+      const promise = api.take() as unknown // a new one: what it has brought would travel as a value
+      await expect(api.take(container(promise))).rejects.toThrow(
         /: a promise cannot travel in a map, in a set or as a part of an error/,
       )
+      await promise
     }
-    await promise
   })
 })
 
