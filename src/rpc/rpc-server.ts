@@ -37,6 +37,9 @@ export type MainFactory = (peer: Peer) => unknown
 /** What connections are served: one object for all, of which a reference is held until the end, or one for each. */
 export type MainSource = { readonly main: object; readonly held: Capability } | { readonly factory: MainFactory }
 
+/** Milliseconds that calls have when a server closes. */
+const defaultDrain = 5000
+
 /** Use `serve`. */
 export class RpcServer extends EventEmitter<RpcServerEvents> implements AsyncDisposable {
   readonly #server: Server
@@ -46,7 +49,7 @@ export class RpcServer extends EventEmitter<RpcServerEvents> implements AsyncDis
   readonly #sessions = new Set<RpcSession>()
   /** Connections whose main is being made. */
   readonly #waiting = new Set<FrameStream>()
-  readonly #onAbort = (): void => void this.close()
+  readonly #onAbort = (): void => void this.close({ drain: 0 })
   #closing: Promise<void> | undefined
 
   /** @internal Takes over the server and the reference. */
@@ -84,12 +87,13 @@ export class RpcServer extends EventEmitter<RpcServerEvents> implements AsyncDis
   }
 
   /**
-   * Stops listening and closes all sessions, as RpcSession.close does: with `drain`, calls that are under way may end
-   * first. Resolves when the last session has ended. Called again, it waits for the same; the first one's `drain` counts,
-   * but for an immediate close, which ends the draining. Throws UsageError for a `drain` that is no number.
+   * Stops listening and closes all sessions, as RpcSession.close does, but calls that are under way may end first: for
+   * 5,000 ms, unless `drain` says otherwise. Resolves when the last session has ended. Called again, it waits for the same;
+   * the first one's `drain` counts, but for one of 0, which ends the draining. Throws UsageError for a `drain` that is no
+   * number.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const drain = checkDrain(options)
+    const drain = checkDrain({ drain: defaultDrain, ...options })
     if (this.#closing === undefined) this.#closing = this.#close(drain)
     else if (drain === 0) for (const session of [...this.#sessions]) void session.close()
     return this.#closing

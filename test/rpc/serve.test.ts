@@ -275,14 +275,14 @@ describe('a client process that is killed in the middle of a call', () => {
 })
 
 describe('closing a server', () => {
-  it('ends all sessions: calls under way reject', async () => {
+  it('without draining ends all sessions: calls under way reject', async () => {
     const main = new Workshop()
     const server = await started(main)
     const api = await dialed<Workshop>(server)
     const work = api.work()
     const rejected = expect(plain(work)).rejects.toMatchObject({ type: 'disconnected' })
     await main.entered.promise
-    await server.close()
+    await server.close({ drain: 0 })
     await rejected
     expect(main.signal?.aborted).toBe(true)
     expect(server.closed).toBe(true)
@@ -347,14 +347,14 @@ describe('closing a server', () => {
     main.leave.open()
   })
 
-  it('ends the draining at once when it is closed again without', async () => {
+  it('ends the draining at once when it is closed again with none', async () => {
     const main = new Workshop()
     const server = await started(main)
     const api = await dialed<Workshop>(server)
     const rejected = expect(plain(api.work())).rejects.toMatchObject({ type: 'disconnected' })
     await main.entered.promise
     const drained = server.close({ drain: 1e9 })
-    await server.close()
+    await server.close({ drain: 0 })
     await drained
     await rejected
     main.leave.open()
