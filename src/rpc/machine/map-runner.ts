@@ -150,6 +150,7 @@ function parse(value: unknown): MapProgram & { readonly captures: readonly Capab
   const stepsParsed = array(steps).map((step, i): MapStep => {
     const { subject, mode, path, params } = record(step)
     if (mode !== 'call' && mode !== 'get' && mode !== 'map') throw refused('a step that is no call')
+    if (mode === 'map' && params === undefined) throw refused('a map without a program')
     return {
       subject: reference(subject, i, caps.length),
       mode,

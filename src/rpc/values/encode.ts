@@ -240,7 +240,7 @@ class Encoder {
       this.#target(Tag.capability, value as RpcTarget)
       return
     }
-    const known = stub.known()
+    const known = settled ? undefined : stub.known()
     if (known !== undefined) {
       if (this.#moved) this.#consumed.push(stub)
       this.#write(known.value, settled)
