@@ -90,6 +90,12 @@ export class Answer {
     }
   }
 
+  /** Ends what `subscribe` began. */
+  unsubscribe(subscriber: Subscriber): void {
+    const i = this.#subscribers?.lastIndexOf(subscriber) ?? -1
+    if (i >= 0) this.#subscribers?.splice(i, 1)
+  }
+
   /** A call on what is promised, or on the results. */
   call(request: CallRequest): Answer {
     if (this.#flushing) return this.wait(request) // behind those that have waited longer

@@ -33,6 +33,7 @@ export class Exports {
   readonly #limit: number
   readonly #table = new IdTable<ExportEntry>()
   readonly #byCap = new Map<Capability, ExportEntry>()
+  readonly #awaited = new WeakSet<Capability>()
 
   constructor(host: ExportHost, limit: number) {
     this.#host = host
@@ -59,7 +60,7 @@ export class Exports {
     if (entry === undefined) {
       entry = this.#table.add((id) => ({ id, cap, count: 0 }))
       this.#byCap.set(cap, entry)
-      this.#awaitResolution(entry)
+      this.#awaitResolution(cap)
     } else {
       cap.release()
     }
@@ -91,10 +92,14 @@ export class Exports {
     for (const { cap } of this.#table.clear()) cap.release()
   }
 
-  #awaitResolution(entry: ExportEntry): void {
-    const { cap } = entry
-    cap.resolution?.subscribe(() => {
-      if (this.#table.get(entry.id) !== entry) return // released meanwhile
+  /** Once for each promise, however often it is released and named again while it is one. */
+  #awaitResolution(cap: Capability): void {
+    const { resolution } = cap
+    if (resolution === undefined || this.#awaited.has(cap)) return
+    this.#awaited.add(cap)
+    resolution.subscribe(() => {
+      const entry = this.#byCap.get(cap)
+      if (entry === undefined) return // released meanwhile
       this.#byCap.delete(cap)
       const { resolved } = cap
       if (resolved.broken !== undefined) {

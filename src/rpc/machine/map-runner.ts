@@ -7,7 +7,7 @@ import { encodeValue } from '../values/encode.js'
 import { CapabilityReference } from '../values/reference.js'
 import { Answer } from './answer.js'
 import type { CallOrigin, Capability } from './capability.js'
-import { type CompleteValue, completeValue, Expansion } from './complete-value.js'
+import { type CompleteValue, completeValue, Expansion, type Stop } from './complete-value.js'
 import type { MapProgram, MapReference, MapStep, MapValue } from './map-program.js'
 import type { Path } from './messages.js'
 import { nil, Payload } from './payload.js'
@@ -22,7 +22,7 @@ const mostBytes = 64 * 1024 * 1024
 
 /** Takes over both payloads. Never throws. */
 export function runMap(vat: Vat, input: Payload, program: Payload, context: CallOrigin): Answer {
-  const answer = new Answer(vat.options.waitingCalls)
+  const answer = new MapAnswer(vat.options.waitingCalls)
   try {
     run(vat, input, program, context, answer)
   } catch (error) {
@@ -31,7 +31,21 @@ export function runMap(vat: Vat, input: Payload, program: Payload, context: Call
   return answer
 }
 
-function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, answer: Answer): void {
+/** What becomes of a run. Nobody needs it any more: neither what it still waits for. */
+class MapAnswer extends Answer {
+  readonly #stops: Stop[] = []
+
+  stopBy(stop: Stop): void {
+    this.#stops.push(stop)
+  }
+
+  protected override canceled(): void {
+    super.canceled()
+    for (const stop of this.#stops.splice(0)) stop()
+  }
+}
+
+function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, answer: MapAnswer): void {
   const end = (): void => {
     input.release()
     program.release()
@@ -70,7 +84,8 @@ function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, an
         done(asError(error)) // a descriptor in it cannot be duplicated
         continue
       }
-      runOn(vat, payload, steps, result, captures, { ...context, mapBudget: budget }, expansion, done)
+      const origin = { ...context, mapBudget: budget }
+      answer.stopBy(runOn(vat, payload, steps, result, captures, origin, expansion, done))
     }
     if (elements.length === 0) settle()
   } catch (error) {
@@ -98,7 +113,7 @@ function runOn(
   context: CallOrigin,
   expansion: Expansion,
   done: (value: CompleteValue | Error) => void,
-): void {
+): Stop {
   const variables = [Answer.of(new Results(element, vat.values))]
   const capOf = (reference: MapReference): Capability => {
     if ('capture' in reference) return (captures[reference.capture] as Capability).addRef()
@@ -116,7 +131,7 @@ function runOn(
     for (const variable of variables) variable.release()
     done(value)
   }
-  completeValue(mapped, 'result', vat, origin, completed, expansion)
+  return completeValue(mapped, 'result', vat, origin, completed, expansion)
 }
 
 /** @param single the value was no array: what stands for nothing mapped */

@@ -19,18 +19,19 @@ export class PipelineCapability extends Capability {
   readonly path: Path
   readonly #subscribers = new Subscribers()
   #inner: Capability | undefined
+  readonly #onOutcome = (outcome: Outcome): void => {
+    if (this.released) return
+    this.#inner = atOutcome(outcome, this.path)
+    this.answer.release()
+    this.#subscribers.tell()
+  }
 
   /** Takes over the caller's reference to the answer, which is not done. */
   constructor(answer: Answer, path: Path) {
     super()
     this.answer = answer
     this.path = path
-    answer.subscribe((outcome) => {
-      if (this.released) return
-      this.#inner = atOutcome(outcome, this.path)
-      answer.release()
-      this.#subscribers.tell()
-    })
+    answer.subscribe(this.#onOutcome)
   }
 
   call(request: CallRequest): Answer {
@@ -56,8 +57,12 @@ export class PipelineCapability extends Capability {
   }
 
   protected override dispose(): void {
-    if (this.#inner === undefined) this.answer.release()
-    else this.#inner.release()
+    if (this.#inner !== undefined) {
+      this.#inner.release()
+      return
+    }
+    this.answer.unsubscribe(this.#onOutcome)
+    this.answer.release()
   }
 }
 

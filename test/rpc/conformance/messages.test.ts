@@ -149,6 +149,25 @@ describe('A peer’s message', () => {
     await peer.close()
   })
 
+  test('a promise that is released and named again is resolved once', async () => {
+    const { stub, resolve } = promised<Log>()
+    const peer = new ScriptedPeer({ get: () => stub.dup() })
+    await peer.say({ type: 'bootstrap', questionId: 9 })
+    for (const id of [1, 2, 3]) {
+      const [answer] = await peer.say(call(id, 0, 'get', plain([])))
+      expect(answer).toMatchObject({ outcome: { payload: { capTable: [{ kind: 'senderPromise', id: 1 }] } } })
+      await peer.say({ type: 'finish', questionId: id, releaseResultCaps: id < 3 })
+    }
+    const log = new Log()
+    resolve(new RpcStub(log))
+    expect(await peer.heard()).toMatchObject([{ type: 'resolve', promiseId: 1, resolution: { cap: { id: 2 } } }])
+    await peer.say({ type: 'release', id: 1, referenceCount: 1 }, { type: 'release', id: 2, referenceCount: 1 })
+    stub[Symbol.dispose]()
+    expect(log.disposals).toBe(1)
+    expect(peer.end.connection.stats.exports).toBe(1)
+    await peer.close()
+  })
+
   test('of a kind that is not known is echoed', async () => {
     const peer = new ScriptedPeer()
     const message = Uint8Array.of(200, 1, 2, 3)

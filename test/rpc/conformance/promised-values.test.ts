@@ -116,6 +116,18 @@ describe('A function that is given to map, whenever messages arrive,', () => {
     })
   })
 
+  test('is canceled while what it calls never returns', async () => {
+    await explore(async (network) => {
+      const { main } = connected(network)
+      const other = network.watch(new Server(network), 'of a')
+      using mine = new RpcStub(other)
+      const items = main.items()
+      const mapped = items.map(() => mine.forever())
+      await network.turn('a')
+      disposeAll(mapped, items, main)
+    })
+  })
+
   test('fails with one of its calls', async () => {
     await explore(async (network) => {
       const { main } = connected(network)
