@@ -107,5 +107,5 @@ export class FrameStreamTransport implements RpcTransport {
 
 /** The stream copies what is short before it returns, and refers to what is not. */
 function stable(head: Uint8Array): Uint8Array {
-  return head.length < copiedBytes ? head : head.slice()
+  return head.length < copiedBytes ? head : new Uint8Array(head) // a Buffer's `slice` is no copy
 }

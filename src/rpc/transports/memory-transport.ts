@@ -61,6 +61,7 @@ export class MemoryTransport implements RpcTransport {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    for (const deliver of this.#early.splice(0)) deliver() // what they bear is closed
     const other = this.#other
     this.#schedule(() => other.#end(), other)
   }

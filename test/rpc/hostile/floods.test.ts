@@ -176,7 +176,6 @@ describe('a map program', () => {
       { steps: [], captures: [] },
       { steps: {}, result, captures: [] },
       { steps: [1], result, captures: [] },
-      { steps: [{ ...step, mode: 'map' }], result, captures: [] },
       { steps: [{ ...step, mode: 'constructor' }], result, captures: [] },
       { steps: [{ ...step, subject: { variable: 1, path: [] } }], result, captures: [] },
       { steps: [{ ...step, subject: { variable: -1, path: [] } }], result, captures: [] },
