@@ -1,0 +1,12 @@
+/** Cold start: from before pillion is imported until the first frame has come over a connection. */
+const began = performance.now()
+const { connect, listen } = await import('pillion')
+const path = process.argv[2] as string
+const server = await listen(path)
+server.on('connection', (stream) => {
+  stream.on('frame', () => {
+    process.stdout.write(`${performance.now() - began}\n`, () => process.exit(0))
+  })
+})
+const stream = await connect(path)
+stream.send(Buffer.from('first'))
