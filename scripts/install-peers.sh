@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need as peers; what is there already costs nothing.
+# Installs the Debian packages that the tests and the bench need as peers; what is there already costs nothing.
 set -euo pipefail
 
 # command the tests look for : Debian package that has it
@@ -11,6 +11,7 @@ peers=(
   dbus-daemon:dbus-daemon
   systemd-socket-activate:systemd
   gccgo-12:gccgo-12
+  capnp:capnproto
 )
 
 # file that they look for : Debian package that has it

@@ -1,0 +1,133 @@
+/**
+ * Of the libraries in this folder's package.json, what the bench uses: it type-checks whether they are installed or not.
+ */
+declare module 'usocket' {
+  import type { EventEmitter } from 'node:events'
+  import type { Duplex } from 'node:stream'
+
+  interface Chunk {
+    readonly data: Buffer
+    readonly fds?: readonly number[]
+    readonly callback?: () => void
+  }
+
+  export class USocket extends Duplex {
+    constructor(options?: { path: string } | { fd: number }, onConnected?: () => void)
+    write(chunk: Buffer | Chunk, callback?: ((error?: Error | null) => void) | undefined): boolean
+    read(size?: number): Buffer | null
+    read(size: number | null | undefined, descriptors: number | null): { data: Buffer | null; fds: number[] } | null
+  }
+
+  export class UServer extends EventEmitter {
+    listen(path: string, onListening?: () => void): void
+  }
+}
+
+declare module 'birpc' {
+  interface Options {
+    post(data: unknown): void
+    on(receive: (data: unknown) => void): void
+    serialize?(value: unknown): unknown
+    deserialize?(data: unknown): unknown
+  }
+  export function createBirpc<Remote, Local>(functions: Local, options: Options): Remote
+}
+
+declare module 'capnweb' {
+  export class RpcTarget {}
+  interface RpcTransport {
+    send(message: string): void | Promise<void>
+    receive(): Promise<string>
+  }
+  export type Stub<T> = {
+    [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promised<R> : never
+  } & Disposable
+  export type Promised<R> = Promise<R> & Disposable & (R extends RpcTarget ? Stub<R> : unknown)
+  export class RpcSession<T> {
+    constructor(transport: RpcTransport, main?: RpcTarget)
+    getRemoteMain(): Stub<T>
+  }
+}
+
+declare module 'vscode-jsonrpc/node' {
+  import type { Readable, Writable } from 'node:stream'
+
+  export class StreamMessageReader {
+    constructor(stream: Readable)
+  }
+  export class StreamMessageWriter {
+    constructor(stream: Writable)
+  }
+  interface Connection {
+    onRequest(method: string, handler: (text: string) => string): void
+    sendRequest(method: string, text: string): Promise<string>
+    listen(): void
+  }
+  export function createMessageConnection(reader: StreamMessageReader, writer: StreamMessageWriter): Connection
+}
+
+declare module '@grpc/grpc-js' {
+  type Callback = (error: Error | null, text?: string) => void
+  interface MethodDefinition {
+    readonly path: string
+    readonly requestStream: false
+    readonly responseStream: false
+    readonly requestSerialize: (text: string) => Buffer
+    readonly requestDeserialize: (bytes: Buffer) => string
+    readonly responseSerialize: (text: string) => Buffer
+    readonly responseDeserialize: (bytes: Buffer) => string
+  }
+  type Service = Readonly<Record<string, MethodDefinition>>
+  interface Client {
+    waitForReady(deadline: number, callback: (error?: Error) => void): void
+    echo(text: string, callback: Callback): void
+  }
+  export class Server {
+    addService(
+      service: Service,
+      handlers: Record<string, (call: { request: string }, callback: Callback) => void>,
+    ): void
+    bindAsync(address: string, credentials: unknown, callback: (error: Error | null) => void): void
+  }
+  export const ServerCredentials: { createInsecure(): unknown }
+  export const credentials: { createInsecure(): unknown }
+  export function makeGenericClientConstructor(
+    service: Service,
+    name: string,
+  ): new (
+    address: string,
+    credentials: unknown,
+  ) => Client
+}
+
+declare module 'comlink' {
+  export function expose(object: unknown, endpoint: unknown): void
+  export function wrap<T>(endpoint: unknown): {
+    [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never
+  }
+}
+
+declare module 'comlink/dist/esm/node-adapter.mjs' {
+  export default function nodeEndpoint(port: unknown): unknown
+}
+
+declare module 'linkedom' {
+  export function parseHTML(html: string): { document: unknown }
+}
+
+declare module '@observablehq/plot' {
+  type Marks = readonly unknown[]
+  interface Options extends Readonly<Record<string, unknown>> {
+    readonly document: unknown
+    readonly marks: Marks
+  }
+  export function plot(options: Options): {
+    readonly outerHTML: string
+    setAttribute(name: string, value: string): void
+  }
+  export function barX(data: Marks, options: object): unknown
+  export function ruleY(data: Marks, options?: object): unknown
+  export function text(data: Marks, options: object): unknown
+  export function line(data: Marks, options: object): unknown
+  export function dot(data: Marks, options: object): unknown
+}
