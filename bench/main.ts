@@ -1,0 +1,37 @@
+/**
+ * npm run bench: pillion and those it is compared with, side by side. docs/performance.md says how to read what it prints.
+ */
+import { writeFileSync } from 'node:fs'
+import { measure } from './harness/measure.js'
+import type { Row } from './harness/rows.js'
+import { benchOptions, usage } from './options.js'
+import { placeOf, workloadTables } from './report/table.js'
+
+const options = readOptions()
+const rows: Row[] = []
+for (const workload of options.workloads) {
+  rows.push(...(await measure(workload, { ...options, progress })))
+  progress('')
+  console.log(`\n${workload.id}: ${workload.title}\n\n${workloadTables(workload, rows)}`)
+  // After each, so that a run that is broken off leaves what it has.
+  if (options.json !== undefined) writeFileSync(options.json, asJson(rows))
+}
+console.log(`\n${placeOf(rows)}`)
+
+function readOptions(): ReturnType<typeof benchOptions> {
+  try {
+    return benchOptions(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+/** One line that is written over; nothing where nobody watches. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+}
+
+function asJson(found: readonly Row[]): string {
+  return `[\n${found.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`
+}

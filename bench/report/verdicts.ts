@@ -1,0 +1,67 @@
+/**
+ * Verdicts: the goals, worked out from rows. A reference that failed is no reference: such a goal is open.
+ */
+import { isCost, type Row } from '../harness/rows.js'
+import { type Goal, goals, type StepGoal, stepGoals } from './goals.js'
+
+export interface Verdict {
+  readonly workload: string
+  readonly what: string
+  readonly reference: string
+  readonly ratio: number | undefined
+  readonly goal: string
+  readonly met: boolean | undefined
+}
+
+/** Of the workloads that the rows are of. */
+export function verdictsOf(rows: readonly Row[]): Verdict[] {
+  const measured = new Set(rows.map(({ workload }) => workload))
+  return [
+    ...goals.filter(({ workload }) => measured.has(workload)).map((goal) => verdict(goal, rows)),
+    ...stepGoals.filter(({ workload }) => measured.has(workload)).map((goal) => stepVerdict(goal, rows)),
+  ]
+}
+
+function verdict(goal: Goal, rows: readonly Row[]): Verdict {
+  const { workload, contender, metric, at, times, of, plus = 0 } = goal
+  const ours = medianOf(rows, workload, contender, metric)
+  const found = of
+    .map((name) => ({ name, median: medianOf(rows, goal.ofWorkload ?? workload, name, goal.ofMetric ?? metric) }))
+    .filter((one): one is { name: string; median: number } => one.median !== undefined)
+    .sort((a, b) => (isCost(metric) ? a.median - b.median : b.median - a.median))
+  const best = found[0]
+  const ratio = ours === undefined || best === undefined ? undefined : ours / best.median
+  const limit = best === undefined ? times : times + plus / best.median
+  const sign = at === 'most' ? '≤' : '≥'
+  return {
+    workload,
+    what: `${contender} ${metric}`,
+    reference: referenceName(goal, best?.name),
+    ratio,
+    goal: plus === 0 ? `${sign} ${times}` : `${sign} ${times} + ${plus} ms`,
+    met: ratio === undefined ? undefined : at === 'most' ? ratio <= limit : ratio >= times,
+  }
+}
+
+/** The largest step, as the ratio. */
+function stepVerdict({ workload, contender, metric, steps, times }: StepGoal, rows: readonly Row[]): Verdict {
+  const costs = steps.map((step) => medianOf(rows, workload, contender, step))
+  const ratios = costs.slice(1).flatMap((cost, i) => {
+    const before = costs[i]
+    return cost === undefined || before === undefined ? [] : [cost / before]
+  })
+  const ratio = ratios.length === steps.length - 1 ? Math.max(...ratios) : undefined
+  const met = ratio === undefined ? undefined : ratio <= times
+  return { workload, what: `${contender} ${metric}`, reference: 'the step before', ratio, goal: `≤ ${times}`, met }
+}
+
+function referenceName({ of, ofName, ofWorkload }: Goal, best: string | undefined): string {
+  const only = of.length === 1 && ofName === undefined
+  const name = only || best === undefined || of.length === 1 ? (ofName ?? of[0] ?? '') : `${ofName} (${best})`
+  return ofWorkload === undefined || ofName === ofWorkload ? name : `${name} of ${ofWorkload}`
+}
+
+function medianOf(rows: readonly Row[], workload: string, contender: string, metric: string): number | undefined {
+  const row = rows.find((one) => one.workload === workload && one.contender === contender && one.metric === metric)
+  return row?.median ?? undefined
+}
