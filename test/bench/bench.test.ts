@@ -1,0 +1,100 @@
+/** npm run bench, end to end on a tiny run: well-formed rows, and rows that say what failed. No time is asserted. */
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, it, onTestFinished } from 'vitest'
+import { rowOf } from '../../bench/harness/rows.js'
+import { benchOptions } from '../../bench/options.js'
+import { filled, sectionsOf } from '../../bench/report/page.js'
+import { verdictsOf } from '../../bench/report/verdicts.js'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+it('measures two contenders in turn, and writes a row for each metric', async () => {
+  const { stdout, rows } = await bench('--only', 'W1same', '--contenders', 'net-onread,pillion')
+
+  expect(rows.map(({ contender, metric, unit, rounds }) => [contender, metric, unit, rounds])).toEqual([
+    ['net-onread', 'p50', 'µs', 2],
+    ['net-onread', 'p99', 'µs', 2],
+    ['pillion', 'p50', 'µs', 2],
+    ['pillion', 'p99', 'µs', 2],
+  ])
+  for (const { workload, median, min, max, machine, kernel, node } of rows) {
+    expect(workload).toBe('W1same')
+    expect(min).toBeGreaterThan(0)
+    expect(median).toBeGreaterThanOrEqual(min)
+    expect(max).toBeGreaterThanOrEqual(median)
+    expect([machine, kernel, node].every((text) => text.length > 0)).toBe(true)
+  }
+  expect(stdout).toMatch(/pillion p50 +\| node:net's best \(net-onread\) +\| +\d/)
+})
+
+it('counts frames one way, and calls', async () => {
+  const { rows } = await bench('--only', 'W2,W6c', '--contenders', 'pillion')
+
+  expect(rows.map(({ workload, metric, unit }) => [workload, metric, unit])).toEqual([
+    ['W2', 'frames', 'frames/s'],
+    ['W6c', 'calls', 'calls/s'],
+  ])
+})
+
+it('takes a reference that failed for no reference', () => {
+  const verdicts = verdictsOf([rowOf('W6psame', 'pillion', 'p50', [3, 1, 2]), rowOf('W6psame', 'capnweb', 'p50', [10])])
+
+  expect(verdicts.map(({ ratio, met }) => [ratio, met])).toEqual([
+    [0.2, true],
+    [undefined, undefined],
+  ])
+})
+
+it('writes a run into a page, between its markers, and nothing else', () => {
+  const page = readFileSync(join(root, 'docs/performance.md'), 'utf8')
+  const written = filled(
+    page,
+    sectionsOf([rowOf('W2', 'pillion', 'frames', [5e6])], (file) => file === 'w2.svg'),
+  )
+
+  expect(written).toContain('### W2: one way, frames of 64 B\n\n![one way, frames of 64 B](performance/w2.svg)')
+  expect(written).toMatch(/\| pillion +\| frames +\| 5\.00 M \|/)
+  expect(filled(written, '')).toBe(filled(page, ''))
+})
+
+it('says what is wrong with its command line', () => {
+  expect(() => benchOptions(['--only', 'W99'])).toThrow('no workload W99')
+  expect(() => benchOptions(['--contenders', 'nobody'])).toThrow('no contender nobody')
+  expect(() => benchOptions(['--rounds', 'many'])).toThrow('--rounds is a whole number')
+  expect(benchOptions(['--only', 'W3']).workloads.map(({ id }) => id)).toEqual(['W3'])
+  expect(benchOptions(['--only', 'W1']).workloads.map(({ id }) => id)).toEqual(['W1same', 'W1awake', 'W1busy'])
+})
+
+interface MeasuredRow {
+  readonly workload: string
+  readonly contender: string
+  readonly metric: string
+  readonly unit: string
+  readonly median: number
+  readonly min: number
+  readonly max: number
+  readonly rounds: number
+  readonly machine: string
+  readonly kernel: string
+  readonly node: string
+}
+
+async function bench(...args: string[]): Promise<{ stdout: string; rows: MeasuredRow[] }> {
+  const folder = mkdtempSync(join(tmpdir(), 'pillion-bench-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const json = join(folder, 'rows.json')
+  const tiny = ['--rounds', '2', '--milliseconds', '20', '--json', json]
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', 'bench/main.ts', ...args, ...tiny],
+    {
+      cwd: root,
+    },
+  )
+  return { stdout, rows: JSON.parse(readFileSync(json, 'utf8')) as MeasuredRow[] }
+}
