@@ -1,6 +1,6 @@
 /**
- * usocket: bytes with descriptors, in two queues. `usocket-window` has at most a few frames under way, so that none of the
- * descriptors is lost: the receiver answers each window with a frame of three bytes.
+ * usocket: bytes with descriptors, in two queues. `usocket-window` has so few frames under way that none of the descriptors is
+ * lost: the receiver answers each window with a frame of three bytes.
  */
 import { closeSync, openSync } from 'node:fs'
 import { UServer, USocket } from 'usocket'
@@ -10,8 +10,11 @@ import type { Link, OnFrame } from '../roles/link.js'
 import type { Setting } from '../roles/setting.js'
 
 const gatherBytes = 64 * 1024
-/** Frames under way; without a window, frames between two looks at whether they went (its `write` does not say). */
-const window = 8
+/**
+ * Frames under way: fewer than fill the send buffer, which is where usocket forgets descriptors. Without a window, frames
+ * between two looks at whether they went (its `write` does not say).
+ */
+const window = 64
 const windowAnswer = Buffer.from('ack')
 const file = openSync('/dev/null', 'r')
 
