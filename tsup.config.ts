@@ -3,11 +3,11 @@
  *
  * Two full builds would be two `Descriptor` classes when one program imports and requires pillion. So there is one
  * implementation, and scripts/build.mjs writes ES modules that re-export it. tsup's own split CommonJS rewrites
- * classes and optional chaining into helpers (and error names with them): here esbuild splits ES modules and then
- * translates each, which touches nothing but imports and exports.
+ * classes and optional chaining into helpers (and error names with them): here esbuild splits ES modules, and
+ * scripts/common-js.mjs then translates the imports and exports of each.
  */
-import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
+import { asCommonJs } from './scripts/common-js.mjs'
 
 const target = 'node20'
 const entry = {
@@ -32,8 +32,8 @@ export default defineConfig([
     plugins: [
       {
         name: 'commonjs',
-        renderChunk: async (code) => ({
-          code: (await transform(code, { format: 'cjs', platform: 'node', target, banner: '"use strict";' })).code,
+        renderChunk: (code) => ({
+          code: asCommonJs(code),
         }),
       },
     ],

@@ -22,8 +22,8 @@ export function writeEsmWrappers(folder) {
   }
 }
 
-/** From the line that esbuild leaves for Node's own reading of a CommonJS module: `0 && (module.exports = { … })`. */
+/** From the object that it exports: names, each perhaps with the local one behind it. */
 function exportedNames(source) {
-  const list = /\b0 && \(module\.exports = \{([^}]*)\}\)/.exec(source)?.[1] ?? ''
-  return list.match(/[A-Za-z_$][\w$]*/g) ?? []
+  const list = /^module\.exports = \{([^}]*)\};$/m.exec(source)?.[1] ?? ''
+  return Array.from(list.matchAll(/([\w$]+)(?:: [\w$]+)?/g), ([, name]) => name)
 }

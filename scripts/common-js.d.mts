@@ -1,0 +1,2 @@
+/** The translation of a chunk: common-js.mjs. */
+export function asCommonJs(source: string): string
