@@ -1,8 +1,7 @@
 /**
  * A frame stream as the web's streams: readable of frames, writable of outgoing frames, back-pressure kept.
  */
-
-import { ReadableStream, WritableStream, type WritableStreamDefaultController } from 'node:stream/web'
+import type { ReadableStream, WritableStream, WritableStreamDefaultController } from 'node:stream/web'
 import { checkOptions } from '../arguments.js'
 import type { Descriptor } from '../transport/index.js'
 import type { Frame } from './frame.js'
@@ -19,7 +18,8 @@ export interface OutgoingFrame {
 export function readableOf(stream: FrameStream): ReadableStream<Frame> {
   const frames = stream[Symbol.asyncIterator]()
   let cancelled = false
-  return new ReadableStream<Frame>(
+  // The global one: importing the module would cost every program some milliseconds at its start.
+  return new globalThis.ReadableStream<Frame>(
     {
       async pull(controller) {
         const next = await frames.next()
@@ -49,7 +49,7 @@ export interface Writable {
 export function writableOf(stream: FrameStream): Writable {
   let controller: WritableStreamDefaultController | undefined
   let closed = false
-  const writable = new WritableStream<OutgoingFrame>({
+  const writable = new globalThis.WritableStream<OutgoingFrame>({
     start(given) {
       controller = given
     },
