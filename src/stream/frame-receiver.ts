@@ -27,14 +27,21 @@ export interface ReceiverHooks {
 
 type Consumer = 'frame event' | 'onBatch' | 'iterator'
 
+/**
+ * The thread's, as the slab is: a wake-up is taken in and handed on before there is another one. An idle stream has none
+ * of its own.
+ */
+const sharedTable = new FrameTable()
+
 export class FrameReceiver {
   readonly #socket: UnixSocket
   readonly #settings: StreamSettings
   readonly #hooks: ReceiverHooks
   readonly #decoder: FrameDecoder | MessageDecoder
   readonly #inbox = new Inbox()
-  readonly #table = new FrameTable()
-  readonly #batch = new ReceivedBatch()
+  readonly #table = sharedTable
+  /** Made when the first one is handed on. */
+  #batch: ReceivedBatch | undefined
   readonly #budget: TurnBudget
   /** Whether the table holds rows, and from which on they have not been handed on. */
   #filled = false
@@ -312,8 +319,9 @@ export class FrameReceiver {
   #handOver(frame: ReceivedFrame): void {
     this.#budget.count(1)
     if (this.#consumer === 'onBatch') {
-      this.#batch.openFrame(frame)
-      this.#callBack()
+      const batch = this.#ownBatch
+      batch.openFrame(frame)
+      this.#callBack(batch)
     } else if (!this.#hooks.onFrame(frame)) {
       this.#unheard = true
       this.#socket.pause()
@@ -331,19 +339,25 @@ export class FrameReceiver {
   }
 
   #deliverRun(first: number, end: number): void {
-    const counted = this.#batch.openRows(this.#table, first, end)
+    const batch = this.#ownBatch
+    const counted = batch.openRows(this.#table, first, end)
     this.#frames += end - first
     this.#descriptors += counted.descriptors
     this.#lost += counted.lost
     this.#budget.count(end - first)
-    this.#callBack()
+    this.#callBack(batch)
   }
 
-  #callBack(): void {
+  get #ownBatch(): ReceivedBatch {
+    this.#batch ??= new ReceivedBatch()
+    return this.#batch
+  }
+
+  #callBack(batch: ReceivedBatch): void {
     try {
-      this.#onBatch?.(this.#batch)
+      this.#onBatch?.(batch)
     } finally {
-      this.#batch.close()
+      batch.close()
     }
   }
 
