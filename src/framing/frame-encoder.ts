@@ -8,7 +8,7 @@
 import { FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../errors.js'
 import { type Codec, type CodecConnection, checkCodec, type FrameWriter, type SendRules, sendRules } from './codec.js'
 import type { FrameLimits } from './limits.js'
-import { lengthOf, payloadLength } from './payload.js'
+import { type Payload, payloadLength } from './payload.js'
 
 /** A run of a frame's bytes, with the descriptors that ride on the first of them. */
 export interface OutgoingPiece {
@@ -89,14 +89,21 @@ export class FrameEncoder {
 
   /**
    * The hot path: writes a checked frame without descriptors into `slab` from `at` on, where it has room for
-   * `wireLength`. Returns the offset behind it.
+   * `wireLength`. Returns the offset behind it. Several chunks are exact ones (`exactPayload`).
    */
-  writeSmall(slab: Uint8Array, at: number, payload: Uint8Array, length = lengthOf(payload)): number {
+  writeSmall(slab: Uint8Array, at: number, payload: Payload, length = payloadLength(payload)): number {
     const writer = this.#writer
     let end = at + writer.prefixLength(length)
     writer.writePrefix(slab, at, length, 0, 0)
-    if (length < byteLoopBelow) for (let i = 0; i < length; i++) slab[end + i] = payload[i]!
-    else slab.set(payload, end)
+    if (!Array.isArray(payload)) {
+      copyInto(slab, end, payload as Uint8Array, length)
+    } else {
+      let to = end
+      for (const chunk of payload as readonly Uint8Array[]) {
+        copyInto(slab, to, chunk, chunk.length)
+        to += chunk.length
+      }
+    }
     end += length
     const suffix = this.#suffixLength(length)
     if (suffix > 0) writer.writeSuffix?.(slab, end)
@@ -199,6 +206,11 @@ class FrameCutter {
     const endsSend = this.#left === 0 && this.#sets > 0 && !this.#rules.plainMayFollow
     this.#pieces.push({ bytes, start, end, fds, startsSend, endsSend })
   }
+}
+
+function copyInto(slab: Uint8Array, at: number, chunk: Uint8Array, length: number): void {
+  if (length < byteLoopBelow) for (let i = 0; i < length; i++) slab[at + i] = chunk[i]!
+  else slab.set(chunk, at)
 }
 
 function chunksOf(payload: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {

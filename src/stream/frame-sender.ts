@@ -7,7 +7,7 @@
 import { checkBoolean, checkOptions, listOf, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { memfdFlag } from '../framing/index.js'
-import { exactPayload, isBytes, lengthOf } from '../framing/payload.js'
+import { exactPayload, isBytes, lengthOf, payloadLength } from '../framing/payload.js'
 import { surrender } from '../transport/descriptor.js'
 import { Descriptor, type RefusedGroup, type UnixSocket } from '../transport/index.js'
 import { binding } from '../transport/native.js'
@@ -107,17 +107,17 @@ export class FrameSender {
   ): boolean {
     const stream = this.#stream
     const length = descriptors === undefined && isBytes(payload) ? lengthOf(payload) : largestInSlab
-    if (stream !== undefined && length < largestInSlab && length < this.#settings.memfdFrom) {
+    if (stream !== undefined && this.#isSmall(length)) {
       this.#checkOpen()
-      stream.queueSmall(payload as Uint8Array, length)
-      this.#frames++
-      this.#socket.requestFlush()
+      this.#sendSmall(stream, payload, length)
     } else {
       const given = descriptors === undefined ? [] : listOf('descriptors', descriptors)
       const transfer = options === undefined ? false : transferOf(options)
       const exact = exactPayload(payload)
       this.#checkOpen() // after the arguments, which may be anybody's code
-      this.#sendAny(exact, given, transfer)
+      const exactLength = given.length === 0 ? payloadLength(exact) : largestInSlab
+      if (stream !== undefined && this.#isSmall(exactLength)) this.#sendSmall(stream, exact, exactLength)
+      else this.#sendAny(exact, given, transfer)
     }
     return !this.#isOverMark()
   }
@@ -216,6 +216,17 @@ export class FrameSender {
       throw new ClosedError(`the stream is closed: ${this.#failure.message}`, { cause: this.#failure })
     }
     if (this.#ending !== undefined) throw new ClosedError('this direction of the stream has been ended')
+  }
+
+  /** Short enough to be copied into the slab. */
+  #isSmall(length: number): boolean {
+    return length < largestInSlab && length < this.#settings.memfdFrom
+  }
+
+  #sendSmall(stream: StreamOutlet, payload: Uint8Array | readonly Uint8Array[], length: number): void {
+    stream.queueSmall(payload, length)
+    this.#frames++
+    this.#socket.requestFlush()
   }
 
   #sendAny(

@@ -58,8 +58,8 @@ export class StreamOutlet implements Outlet {
     return this.#encoder.check(payload, descriptors)
   }
 
-  /** The hot path: checks and queues one payload shorter than `largestInSlab`, without descriptors. */
-  queueSmall(payload: Uint8Array, length: number): void {
+  /** The hot path: checks and queues a payload shorter than `largestInSlab`, without descriptors. */
+  queueSmall(payload: Uint8Array | readonly Uint8Array[], length: number): void {
     const encoder = this.#encoder
     encoder.check(payload, 0, length)
     const slab = reserveInSlab(encoder.wireLength(length))

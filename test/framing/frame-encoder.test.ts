@@ -57,6 +57,14 @@ describe('a frame encoder', () => {
     }
   })
 
+  it('writes several chunks as one small frame', () => {
+    const chunks = [Buffer.from('ab'), Buffer.from(''), Buffer.from('a longer chunk of bytes')]
+    const slab = new Uint8Array(60)
+    const end = encoder.writeSmall(slab, 3, chunks)
+
+    expect(Buffer.from(slab.subarray(3, end))).toEqual(join(write(encoder, [Buffer.concat(chunks)], []).pieces))
+  })
+
   it('writes what follows a payload too', () => {
     const slab = new Uint8Array(10)
 
