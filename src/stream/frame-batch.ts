@@ -96,13 +96,14 @@ export class ReceivedBatch implements FrameBatch {
 
   /** Ends its validity and closes what nobody took. */
   close(): void {
-    for (const descriptors of this.#descriptors.values()) for (const descriptor of descriptors) descriptor.close()
+    const asked = this.#descriptors.size > 0 // emptying even an empty Map makes a new table
+    if (asked) for (const descriptors of this.#descriptors.values()) for (const one of descriptors) one.close()
     if (this.#single !== undefined && !this.#descriptors.has(0)) this.#single[Symbol.dispose]()
     for (let i = 0; this.#table?.bears === true && i < this.length; i++) {
       const bearing = this.#table.bearing(this.#first + i)
       if (bearing !== undefined && !this.#descriptors.has(i)) closeDescriptors(bearing.fds)
     }
-    this.#descriptors.clear()
+    if (asked) this.#descriptors.clear()
     this.#table = undefined
     this.#single = undefined
     this.length = 0
