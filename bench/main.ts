@@ -4,13 +4,14 @@
 import { writeFileSync } from 'node:fs'
 import { measure } from './harness/measure.js'
 import type { Row } from './harness/rows.js'
+import type { Workload } from './harness/workloads.js'
 import { benchOptions, usage } from './options.js'
 import { placeOf, workloadTables } from './report/table.js'
 
 const options = readOptions()
 const rows: Row[] = []
 for (const workload of options.workloads) {
-  rows.push(...(await measure(workload, { ...options, progress })))
+  rows.push(...(await measure(workload, { ...options, ...lengthsFor(workload), progress })))
   progress('')
   console.log(`\n${workload.id}: ${workload.title}\n\n${workloadTables(workload, rows)}`)
   // After each, so that a run that is broken off leaves what it has.
@@ -25,6 +26,12 @@ function readOptions(): ReturnType<typeof benchOptions> {
     console.error(`${(error as Error).message}\n\n${usage}`)
     process.exit(2)
   }
+}
+
+/** A quick run gives a workload of many cases less time for each. */
+function lengthsFor({ cases }: Workload): { milliseconds: number; warmUp: number } {
+  const share = options.quick && cases.length > 4 ? 3 : 1
+  return { milliseconds: Math.ceil(options.milliseconds / share), warmUp: Math.ceil(options.warmUp / share) }
 }
 
 /** One line that is written over; nothing where nobody watches. */

@@ -9,6 +9,7 @@ export interface BenchOptions {
   readonly workloads: readonly Workload[]
   readonly contenders: readonly string[] | undefined
   readonly rounds: number
+  readonly quick: boolean
   /** Of a round; and of the warming before. */
   readonly milliseconds: number
   readonly warmUp: number
@@ -41,6 +42,7 @@ export function benchOptions(args: readonly string[]): BenchOptions {
   return {
     workloads: values.only === undefined ? workloads : workloadsNamed(values.only.split(',')),
     contenders: chosen,
+    quick: values.quick,
     rounds: wholeNumber('rounds', values.rounds, 5),
     milliseconds,
     warmUp: Math.max(300, milliseconds * 2),
