@@ -4,10 +4,10 @@
  * Two full builds would be two `Descriptor` classes when one program imports and requires pillion. So there is one
  * implementation, and scripts/build.mjs writes ES modules that re-export it. tsup's own split CommonJS rewrites
  * classes and optional chaining into helpers (and error names with them): here esbuild splits ES modules, and
- * scripts/common-js.mjs then translates the imports and exports of each.
+ * scripts/common-js.ts then translates the imports and exports of each.
  */
 import { defineConfig } from 'tsup'
-import { asCommonJs } from './scripts/common-js.mjs'
+import { asCommonJs } from './scripts/common-js.js'
 
 const target = 'node20'
 const entry = {

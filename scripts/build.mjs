@@ -42,7 +42,7 @@ function hashOfInputs() {
     'tsconfig.json',
     'tsup.config.ts',
     'scripts/build.mjs',
-    'scripts/common-js.mjs',
+    'scripts/common-js.ts',
     'scripts/esm-wrappers.mjs',
   ]
   const sources = readdirSync('src', { recursive: true, withFileTypes: true })

@@ -6,28 +6,21 @@
  * chunk is a constant, as it was in the source. It needs what our source has: no import cycle between chunks, and no
  * exported variable that changes.
  */
-const IMPORT = /^import (?:(?<all>[\w$]+) from |\{(?<names>[^}]*)\} from )?(?<from>"[^"]+");$/gm
-const EXPORT = /^export \{(?<names>[^}]*)\};$/gm
+const IMPORT = /^import (?:([\w$]+) from |\{([^}]*)\} from )?("[^"]+");$/gm
+const EXPORT = /^export \{([^}]*)\};$/gm
+/** `x as y` */
+const RENAMED = /([\w$]+) as ([\w$]+)/g
 const LEFT_OVER = /^(?:import|export)\b.*$/m
 
-export function asCommonJs(source) {
+export function asCommonJs(source: string): string {
   const code = source
-    .replace(IMPORT, (...found) => {
-      const { all, names, from } = found.at(-1)
+    .replace(IMPORT, (_, all: string | undefined, names: string | undefined, from: string) => {
       if (all !== undefined) return `const ${all} = require(${from});`
-      if (names !== undefined)
-        return `const {${renamed(names, (name, local) => `${name}: ${local}`)}} = require(${from});`
+      if (names !== undefined) return `const {${names.replace(RENAMED, '$1: $2')}} = require(${from});`
       return `require(${from});`
     })
-    .replace(EXPORT, (...found) => {
-      return `module.exports = {${renamed(found.at(-1).names, (local, name) => `${name}: ${local}`)}};`
-    })
+    .replace(EXPORT, (_, names: string) => `module.exports = {${names.replace(RENAMED, '$2: $1')}};`)
   const unknown = LEFT_OVER.exec(code)
   if (unknown !== null) throw new Error(`a form of import or export that is not known here: ${unknown[0]}`)
   return `"use strict";\n${code}`
-}
-
-/** Of `a, b as c`, each `x as y` in the other notation. */
-function renamed(names, write) {
-  return names.replace(/([\w$]+) as ([\w$]+)/g, (_, before, after) => write(before, after))
 }

@@ -1,2 +1,0 @@
-/** The translation of a chunk: common-js.mjs. */
-export function asCommonJs(source: string): string
