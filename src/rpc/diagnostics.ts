@@ -51,7 +51,7 @@ export function servedCall(request: CallRequest, peer: Peer | undefined): Onlook
 function onlooker(channel: diagnosticsChannel.Channel, request: CallRequest, peer: Peer | undefined): Onlooker {
   const { mode, path, params, context } = request
   const started = performance.now()
-  const { length: bytes } = params.content
+  const { length: bytes } = params
   const { length: descriptors } = params.descriptors
   return (outcome) => {
     const call: WatchedCall = {

@@ -17,11 +17,11 @@ export interface RpcTransport {
   /** Begins to receive; called once, at first. */
   start(receiver: FrameReceiver): void
   /**
-   * Sends a frame, which is `head` and right behind it `content`. `head` is valid only during the call; `content` stays as
-   * it is. The descriptors are taken over, also when it throws, which is the end of the session. Does nothing but close
+   * Sends a frame, which is `head` and right behind it the pieces of `content`. `head` is valid only during the call; the
+   * pieces stay as they are until they are sent, and need not be copied. The descriptors are taken over, also when it throws, which is the end of the session. Does nothing but close
    * them once closed.
    */
-  send(head: Uint8Array, content: Uint8Array, descriptors: readonly Descriptor[]): void
+  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void
   /** Sends what was sent, then ends both directions. Nothing is received any more. */
   close(): void
   /** Keeps the process alive while it is open (the default), or not. */
@@ -33,8 +33,9 @@ export interface FrameReceiver {
   /**
    * A frame. `payload` is valid only during the call; the descriptors are the receiver's. Never throws.
    * @param lost descriptors behind the last one that the kernel could not deliver
+   * @param stays nobody writes to the payload's memory any more: it is valid for good
    */
-  onFrame(payload: Uint8Array, descriptors: readonly Descriptor[], lost: number): void
+  onFrame(payload: Uint8Array, descriptors: readonly Descriptor[], lost: number, stays?: boolean): void
   /** All that came together has been handed over: the time to answer. */
   onBatchEnd(): void
   /** The peer has ended, or the connection is lost: once, and the last. */

@@ -13,8 +13,10 @@ import { type Frame, ReceivedFrame } from './frame.js'
 export interface FrameBatch {
   /** Frames in it, at least one. 0 once the callback has returned. */
   readonly length: number
-  /** The memory in which all its payloads lie. It is written again after the callback. */
+  /** The memory in which all its payloads lie. It is written again after the callback, unless it `stays`. */
   readonly bytes: Uint8Array
+  /** True for a frame that was too large for the slab and has memory of its own: nobody writes to that any more. */
+  readonly stays: boolean
   /** Payload i is bytes[start(i), end(i)). */
   start(i: number): number
   end(i: number): number
@@ -32,6 +34,7 @@ const noBytes = new Uint8Array(0)
 export class ReceivedBatch implements FrameBatch {
   length = 0
   bytes: Uint8Array = noBytes
+  stays = false
   #table: FrameTable | undefined
   #first = 0
   #single: ReceivedFrame | undefined
@@ -42,6 +45,7 @@ export class ReceivedBatch implements FrameBatch {
   openRows(table: FrameTable, first: number, end: number): { descriptors: number; lost: number } {
     this.#table = table
     this.#first = first
+    this.stays = table.ownsBytes
     this.length = end - first
     this.bytes = table.bytes
     let descriptors = 0
@@ -59,6 +63,7 @@ export class ReceivedBatch implements FrameBatch {
   openFrame(frame: ReceivedFrame): void {
     this.#single = frame
     this.length = 1
+    this.stays = true
     this.bytes = frame.payload
   }
 

@@ -8,7 +8,7 @@ import { FrameStreamTransport } from '../../src/rpc/transports/frame-stream-tran
 import { Descriptor } from '../../src/stream/index.js'
 import { streamPair } from '../support/streams.js'
 
-const none = new Uint8Array(0)
+const none: readonly Uint8Array[] = []
 
 interface Told {
   readonly frames: string[]
@@ -41,7 +41,7 @@ describe('FrameStreamTransport', () => {
     const [a, b] = transportPair()
     started(a)
     const told = started(b)
-    a.send(bytes('head '), bytes('content'), [])
+    a.send(bytes('head '), [bytes('content')], [])
     await expect.poll(() => told.frames).toEqual(['head content'])
     a.close()
     await expect.poll(() => told.ends).toEqual([undefined])
@@ -107,8 +107,8 @@ describe('FrameStreamTransport', () => {
     const transport = new FrameStreamTransport(stream)
     const told = started(transport)
     const file = Descriptor.memfd(new Uint8Array(1))
-    transport.send(new Uint8Array(8), new Uint8Array(4 * 1024 * 1024), [file])
-    transport.send(new Uint8Array(8), new Uint8Array(4 * 1024 * 1024), [])
+    transport.send(new Uint8Array(8), [new Uint8Array(4 * 1024 * 1024)], [file])
+    transport.send(new Uint8Array(8), [new Uint8Array(4 * 1024 * 1024)], [])
     await expect.poll(() => transport.queuedBytes).toBeGreaterThan(4 * 1024 * 1024)
     transport.close()
     await expect.poll(() => stream.destroyed, { timeout: 10_000 }).toBe(true)
@@ -153,7 +153,7 @@ describe('MemoryTransport', () => {
     const [a, b] = MemoryTransport.pair()
     started(a)
     a.send(bytes('1'), none, [])
-    a.send(bytes('2'), bytes('!'), [Descriptor.memfd(new Uint8Array(1))])
+    a.send(bytes('2'), [bytes('!')], [Descriptor.memfd(new Uint8Array(1))])
     a.close()
     await new Promise((resolve) => setImmediate(resolve))
     const told = started(b)

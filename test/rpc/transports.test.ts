@@ -167,8 +167,8 @@ class EmitterTransport implements RpcTransport {
     this.#in.once('end', (error?: Error) => receiver.onEnd(error))
   }
 
-  send(head: Uint8Array, content: Uint8Array): void {
-    const bytes = Buffer.concat([head, content])
+  send(head: Uint8Array, content: readonly Uint8Array[]): void {
+    const bytes = Buffer.concat([head, ...content])
     setImmediate(() => this.#out.emit('message', bytes))
   }
 

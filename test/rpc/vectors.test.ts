@@ -16,7 +16,7 @@ describe('a message', () => {
   const wire = new PillionWire()
 
   it.each(messageVectors.messages)('is its bytes: $name', ({ hex, message }) => {
-    expect(hexOf(Buffer.concat([wire.encode(message), contentOf(message)]))).toBe(hex)
+    expect(hexOf(Buffer.concat([wire.encode(message), ...contentOf(message)]))).toBe(hex)
   })
 
   it.each(messageVectors.messages)('comes of its bytes: $name', ({ hex, message }) => {

@@ -75,7 +75,7 @@ export class RawPeer {
 
   /** Lends the descriptors. */
   send(message: Message, descriptors: readonly Descriptor[] = []): void {
-    this.sendBytes(Buffer.concat([this.#wire.encode(message), contentOf(message)]), descriptors)
+    this.sendBytes(Buffer.concat([this.#wire.encode(message), ...contentOf(message)]), descriptors)
   }
 
   sendBytes(bytes: Uint8Array, descriptors: readonly Descriptor[] = []): void {
@@ -94,6 +94,7 @@ export class RawPeer {
         method: call.method ?? noPath,
         params: { content: bytes, capTable },
         noPromisePipelining: call.noPromisePipelining ?? false,
+        onlyPromisePipeline: false,
         sendResultsTo: call.sendResultsTo ?? 'caller',
         deadline: 0,
         trace: undefined,

@@ -84,6 +84,18 @@ export class Answers {
     })
   }
 
+  /** Serves a call that is never returned. Throws where another one would be refused: what was lost could not be told. */
+  serveOneWay(call: () => Answer): void {
+    if (this.#running >= this.#limit) throw overloaded(this.#limit)
+    this.#running++
+    const answer = call()
+    answer.subscribe(() => {
+      this.#running--
+      this.#link.settled()
+    })
+    answer.release()
+  }
+
   /** The peer is done with a question; one that has not returned is canceled. */
   finish(id: number, releaseResultCaps: boolean): void {
     const entry = this.#entries.get(id)

@@ -97,7 +97,10 @@ export class CapTables {
 
   /** A payload as a message bears it, and what its names stand for from now on. Takes over the payload's references. */
   describeAll(payload: Payload): { readonly wire: WirePayload; readonly pinned: readonly Capability[] } {
-    if (payload.caps.length === 0) return { wire: { content: payload.content, capTable: noCaps }, pinned: nonePinned }
+    if (payload.caps.length === 0) {
+      const [content, ...more] = payload.pieces as [Uint8Array, ...Uint8Array[]]
+      return { wire: { content, more, capTable: noCaps }, pinned: nonePinned }
+    }
     const described = payload.caps.map((cap) => this.describe(cap))
     return {
       wire: { content: payload.content, capTable: described.map(({ descriptor }) => descriptor) },

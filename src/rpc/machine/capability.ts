@@ -14,6 +14,8 @@ export interface CallRequest {
   /** The callee's from now on. */
   readonly params: Payload
   readonly context: CallOrigin
+  /** Nobody wants to know what becomes of it: nothing comes back, not even why it failed. */
+  readonly oneWay?: true
 }
 
 /** What a call carries besides its parameters. */

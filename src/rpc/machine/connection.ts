@@ -117,9 +117,9 @@ export class Connection implements Link, ImportHost, QuestionHost {
 
   start(): void {
     this.#transport.start({
-      onFrame: (payload, descriptors, lost) => {
+      onFrame: (payload, descriptors, lost, stays = false) => {
         this.#hooks.onHeard?.()
-        this.#receive(payload, descriptors, lost)
+        this.#receive(payload, descriptors, lost, stays)
       },
       onBatchEnd: () => this.#outbox.flush(),
       onEnd: (error) => this.#ended(error),
@@ -246,7 +246,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
   /** Why a payload cannot be sent by this session. */
   faultOf(payload: Payload): Error | undefined {
     const { maxDescriptors, maxPayload } = this.#transport
-    const { descriptors, caps, content } = payload
+    const { descriptors, caps } = payload
     if (payload.lost > 0) {
       return new DescriptorLostError(
         `${payload.lost} descriptors of a call that was to be passed on were lost on the way here`,
@@ -260,9 +260,9 @@ export class Connection implements Link, ImportHost, QuestionHost {
       return new TooManyDescriptorsError(message, maxDescriptors)
     }
     // Room for the rest of the message; a path or a trace that is longer still is found out when it is sent.
-    if (content.length + 32 * caps.length + 1024 > maxPayload) {
+    if (payload.length + 32 * caps.length + 1024 > maxPayload) {
       return new FrameTooLargeError(
-        `a value of ${content.length} bytes, the limit is ${maxPayload} (maxPayload)`,
+        `a value of ${payload.length} bytes, the limit is ${maxPayload} (maxPayload)`,
         maxPayload,
       )
     }
@@ -280,14 +280,14 @@ export class Connection implements Link, ImportHost, QuestionHost {
 
   // ── what the peer says ───────────────────────────────────────────────────────────────────────────────────────────
 
-  #receive(bytes: Uint8Array, descriptors: readonly Descriptor[], lost: number): void {
+  #receive(bytes: Uint8Array, descriptors: readonly Descriptor[], lost: number, stays: boolean): void {
     let used = false
     try {
       if (this.#failure !== undefined) return
       const message = this.#wire.decode(bytes)
       if (message.type === 'call' || message.type === 'return') {
         used = true
-        const received = descriptors.length === 0 && lost === 0 ? noDescriptors : { descriptors, lost }
+        const received = descriptors.length === 0 && lost === 0 && !stays ? noDescriptors : { descriptors, lost, stays }
         if (message.type === 'call') this.#calls.onCall(message, received, this.#refusalOf(message))
         else this.#questions.onReturn(message, received)
       } else {

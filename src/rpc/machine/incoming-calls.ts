@@ -11,7 +11,7 @@ import type { CallOrigin, Capability } from './capability.js'
 import type { Exports } from './exports.js'
 import type { Link } from './link.js'
 import { LocalCapability } from './local-capability.js'
-import type { Call, ReceivedDescriptors } from './messages.js'
+import { type Call, isOneWay, type ReceivedDescriptors } from './messages.js'
 import { Payload } from './payload.js'
 import { Results } from './results.js'
 
@@ -49,11 +49,13 @@ export class IncomingCalls {
       const caps = this.#link.tables.receiveAll(call.params.capTable)
       params = new Payload(call.params.content, caps, received.descriptors, received.lost)
       const context = this.#originOf(call)
-      this.#answers.add(call.questionId, call.noPromisePipelining, call.sendResultsTo === 'yourself', () => {
+      const serve = (): Answer => {
         if (refusal !== undefined) return Answer.failed(refusal)
         taken = true
-        return this.#callTarget(call, params as Payload, context)
-      })
+        return this.#callTarget(call, params as Payload, context, received.stays)
+      }
+      if (isOneWay(call)) this.#answers.serveOneWay(serve)
+      else this.#answers.add(call.questionId, call.noPromisePipelining, call.sendResultsTo === 'yourself', serve)
     } finally {
       if (!taken) {
         if (params === undefined) for (const descriptor of received.descriptors) descriptor.close()
@@ -62,18 +64,22 @@ export class IncomingCalls {
     }
   }
 
-  #callTarget(call: Call, params: Payload, context: CallOrigin): Answer {
+  #callTarget(call: Call, params: Payload, context: CallOrigin, stays: boolean): Answer {
     const { target, mode, method } = call
+    const oneWay = isOneWay(call) ? ({ oneWay: true } as const) : {}
     try {
       if (target.kind === 'importedCap') {
         const cap = this.#exports.get(target.id)
         // Whoever decodes at once can do so where the bytes lie; all others need them for longer.
         const path = target.transform.length === 0 ? method : [...target.transform, ...method]
-        const at = mode === 'call' && cap.resolved instanceof LocalCapability ? params : withOwnContent(params)
-        return cap.call({ mode, path, params: at, context })
+        const atOnce = mode === 'call' && cap.resolved instanceof LocalCapability
+        const at = atOnce || stays ? params : withOwnContent(params)
+        return cap.call({ mode, path, params: at, context, ...oneWay })
       }
       const path = [...target.transform, ...method]
-      return this.#answers.get(target.id).call({ mode, path, params: withOwnContent(params), context })
+      return this.#answers
+        .get(target.id)
+        .call({ mode, path, params: stays ? params : withOwnContent(params), context, ...oneWay })
     } catch (error) {
       params.release()
       throw error

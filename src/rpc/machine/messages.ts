@@ -37,8 +37,10 @@ export function isReceivers({ kind }: CapDescriptor): boolean {
 export const mostCaps = 65_536
 
 export interface WirePayload {
-  /** Where it was received: valid only while the message is being handled. */
+  /** Where it was received: valid only while the message is being handled, unless the frame's memory stays as it is. */
   readonly content: Uint8Array
+  /** What is behind it, where it is sent from. */
+  readonly more?: readonly Uint8Array[]
   readonly capTable: readonly CapDescriptor[]
 }
 
@@ -73,11 +75,21 @@ export interface Call {
   readonly params: WirePayload
   /** The caller will send no call to this question's promised answer. May be set until the message is encoded. */
   noPromisePipelining: boolean
+  /**
+   * The caller does not want the results. With `noPromisePipelining` the call is one-way: the callee never returns it, the
+   * caller never finishes it, and its number means nothing.
+   */
+  readonly onlyPromisePipeline: boolean
   /** `yourself`: the callee keeps the results, for a `takeFromOtherQuestion`. */
   sendResultsTo: 'caller' | 'yourself'
   /** Milliseconds from now on after which the caller no longer waits; 0: none. */
   readonly deadline: number
   readonly trace: TraceContext | undefined
+}
+
+/** Nothing comes back of it, and no Finish follows. */
+export function isOneWay({ onlyPromisePipeline, noPromisePipelining }: Call): boolean {
+  return onlyPromisePipeline && noPromisePipelining
 }
 
 export type ReturnOutcome =
@@ -164,6 +176,12 @@ export type Message =
 export interface ReceivedDescriptors {
   readonly descriptors: readonly Descriptor[]
   readonly lost: number
+  /** The frame's memory is written no more: what was received in it stays valid. */
+  readonly stays: boolean
 }
 
-export const noDescriptors: ReceivedDescriptors = Object.freeze({ descriptors: Object.freeze([]), lost: 0 })
+export const noDescriptors: ReceivedDescriptors = Object.freeze({
+  descriptors: Object.freeze([]),
+  lost: 0,
+  stays: false,
+})

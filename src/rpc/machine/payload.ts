@@ -9,7 +9,8 @@ import { shared } from './broken-capability.js'
 import type { Capability } from './capability.js'
 
 export class Payload {
-  readonly content: Uint8Array
+  #content: Uint8Array
+  #tail: Uint8Array | undefined
   readonly caps: readonly Capability[]
   readonly descriptors: readonly Descriptor[]
   /** Descriptors behind the last one that were lost on the way. */
@@ -21,10 +22,39 @@ export class Payload {
     descriptors: readonly Descriptor[] = noDescriptors,
     lost = 0,
   ) {
-    this.content = content
+    this.#content = content
     this.caps = caps
     this.descriptors = descriptors
     this.lost = lost
+  }
+
+  /**
+   * A value whose last bytes are somebody else's memory, which has to stay as it is until they are sent: what is large
+   * need not be copied.
+   */
+  static referring(content: Uint8Array, tail: Uint8Array): Payload {
+    const payload = new Payload(content)
+    payload.#tail = tail
+    return payload
+  }
+
+  /** The encoded value, in one piece. */
+  get content(): Uint8Array {
+    if (this.#tail !== undefined) {
+      this.#content = new Uint8Array(Buffer.concat([this.#content, this.#tail]))
+      this.#tail = undefined
+    }
+    return this.#content
+  }
+
+  /** The same, as it lies. */
+  get pieces(): readonly Uint8Array[] {
+    return this.#tail === undefined ? [this.#content] : [this.#content, this.#tail]
+  }
+
+  /** Of the encoded value, in bytes. */
+  get length(): number {
+    return this.#content.length + (this.#tail === undefined ? 0 : this.#tail.length)
   }
 
   /** Nothing in it needs to be released. */

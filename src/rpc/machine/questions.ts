@@ -64,22 +64,25 @@ export class Questions {
       return Answer.failed(fault)
     }
     const { wire, pinned } = this.#link.tables.describeAll(params)
-    const question = this.#open.add((id) => {
-      const deadline = context.deadline === 0 ? 0 : Math.max(1, Math.ceil(context.deadline - performance.now()))
-      const message: Call = {
-        type: 'call',
-        questionId: id,
-        target,
-        mode: request.mode,
-        method: request.path,
-        params: wire,
-        noPromisePipelining: true,
-        sendResultsTo: 'caller',
-        deadline,
-        trace: context.trace,
-      }
-      return new Question(this.#host, id, message, exportsIn(wire.capTable))
+    const messageOf = (questionId: number): Call => ({
+      type: 'call',
+      questionId,
+      target,
+      mode: request.mode,
+      method: request.path,
+      params: wire,
+      noPromisePipelining: true,
+      onlyPromisePipeline: request.oneWay === true,
+      sendResultsTo: 'caller',
+      deadline: context.deadline === 0 ? 0 : Math.max(1, Math.ceil(context.deadline - performance.now())),
+      trace: context.trace,
     })
+    if (request.oneWay === true) {
+      this.#link.send(messageOf(0), params.descriptors)
+      for (const cap of pinned) cap.release()
+      return Answer.of(new Results(new Payload(nil), this.#link.vat.values))
+    }
+    const question = this.#open.add((id) => new Question(this.#host, id, messageOf(id), exportsIn(wire.capTable)))
     // The names are in the message now, and stay good until what is released is told, behind it.
     this.#link.send(question.message as Call, params.descriptors, question)
     for (const cap of pinned) cap.release()
@@ -168,7 +171,11 @@ export class Questions {
   }
 
   /** The results, in which capabilities that lie nearer than the way that calls on them went stand behind an embargo. */
-  #resultsOf(question: Question, wire: WirePayload, { descriptors, lost }: ReceivedDescriptors): Results | Error {
+  #resultsOf(
+    question: Question,
+    wire: WirePayload,
+    { descriptors, lost, stays }: ReceivedDescriptors,
+  ): Results | Error {
     const { tables, vat } = this.#link
     let caps: Capability[]
     try {
@@ -177,7 +184,7 @@ export class Questions {
       for (const descriptor of descriptors) descriptor.close()
       throw error
     }
-    const payload = new Payload(wire.content.slice(), caps, descriptors, lost)
+    const payload = new Payload(stays ? wire.content : wire.content.slice(), caps, descriptors, lost)
     const own = wire.capTable.map(isReceivers)
     if (question.pipelined.length === 0 || !own.includes(true)) return new Results(payload, vat.values)
     const embargoed = embargoCapabilities(payload, vat, own, question.pipelined, (path) =>

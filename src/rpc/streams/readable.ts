@@ -10,6 +10,7 @@ import { SourceReader } from './source-reader.js'
 
 /** The end that has the stream, which it locks when it is given away. */
 export class ReadableFeed implements Feed {
+  readonly chunksStay = true
   readonly #stream: ReadableStream<unknown>
   #reader: ReadableStreamDefaultReader<unknown> | undefined
 

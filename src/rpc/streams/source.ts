@@ -4,19 +4,23 @@
  *
  * A chunk moves: the stubs and descriptors in it are the reader's from then on.
  */
-import type { Answer } from '../machine/answer.js'
 import type { Vat } from '../machine/vat.js'
 import { RpcError } from '../rpc-error.js'
 import { RpcTarget } from '../rpc-target.js'
 import { type Handle, handleOf } from '../stubs/handle.js'
-import { encodeValue } from '../values/encode.js'
+import { encodeReferring, encodeValue } from '../values/encode.js'
 import { SendWindow, weightOf } from './window.js'
+
+/** Bytes from which on a chunk is sent from where it lies. */
+const largeBytes = 16 * 1024
 
 /** Where the chunks come from. */
 export interface Feed {
   /** It is given away from now on, and nobody else's to read. Throws for one that cannot be read. */
   begin(): void
   next(): PromiseLike<IteratorResult<unknown>>
+  /** Nobody writes to a chunk any more, once it is given away. */
+  readonly chunksStay?: true
   /** No more is wanted. Called once, if `next` has not come to its end. */
   stop(reason: unknown): Promise<unknown>
 }
@@ -78,11 +82,15 @@ export class Source extends RpcTarget {
   }
 }
 
+/** Copying would cost more than a piece more to send. */
+function isLarge(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array && value.length >= largeBytes
+}
+
 class Pump {
   readonly window: SendWindow
   readonly #write: Handle
   readonly #vat: Vat
-  #unanswered = 0
   #stopped = false
   #fail: (error: Error) => void = () => {}
 
@@ -99,6 +107,7 @@ class Pump {
         this.stop()
         reject(error)
       }
+      this.#write.onBroken(this.#fail)
       this.#run(feed).then(resolve, reject)
     })
   }
@@ -115,25 +124,22 @@ class Pump {
       if (this.#stopped) return
       const { value, done } = await feed.next()
       if (done === true) break
-      this.#send(value)
+      this.#send(value, feed.chunksStay === true)
     }
-    while (this.#unanswered > 0 && !this.#stopped) await this.window.changed()
   }
 
-  #send(value: unknown): void {
+  #send(value: unknown, stays: boolean): void {
     const { outgoing, limits } = this.#vat.values
-    const payload = encodeValue([value], 'chunk', 'moved', outgoing, limits)
+    const payload =
+      stays && isLarge(value) ? encodeReferring(value) : encodeValue([value], 'chunk', 'moved', outgoing, limits)
     if (this.#stopped) {
       payload.release()
       return
     }
     this.window.sent(weightOf(payload))
-    this.#unanswered++
-    const answer: Answer = this.#write.request('call', payload)
-    answer.subscribe((outcome) => {
-      answer.release()
-      if (outcome instanceof Error) this.#fail(outcome)
-      else if (--this.#unanswered === 0) this.window.wake()
-    })
+    // What goes wrong with it there, the reader tells by `cancel`; and it has it before it learns that `pipe` has returned.
+    const answer = this.#write.request('call', payload, true)
+    if (answer.outcome instanceof Error) this.#fail(answer.outcome)
+    answer.release()
   }
 }

@@ -13,8 +13,8 @@ const chunkBytes = 256
 const descriptorBytes = 16 * 1024
 
 /** What a chunk counts: its encoded size, so that objects count what they are, and what carrying it costs. */
-export function weightOf({ content, caps, descriptors, lost }: Payload): number {
-  return content.length + chunkBytes * (1 + caps.length) + descriptorBytes * (descriptors.length + lost)
+export function weightOf({ length, caps, descriptors, lost }: Payload): number {
+  return length + chunkBytes * (1 + caps.length) + descriptorBytes * (descriptors.length + lost)
 }
 
 /** The source's end. */

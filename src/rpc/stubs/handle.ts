@@ -98,8 +98,8 @@ export class Handle implements Passable {
     return this.request('map', program)
   }
 
-  /** Sends it. Owns the params. */
-  request(mode: CallMode, params: Payload): Answer {
+  /** Sends it. Owns the params. One-way: nothing is heard of what becomes of it. */
+  request(mode: CallMode, params: Payload, oneWay = false): Answer {
     const held = this.root.#held as Held
     const fault = this.#fault()
     if (fault !== undefined) {
@@ -114,7 +114,7 @@ export class Handle implements Passable {
       params.release()
       return Answer.failed(error)
     }
-    const request = { mode, path, params, context }
+    const request = { mode, path, params, context, ...(oneWay ? { oneWay } : {}) } as const
     const answer = 'cap' in held ? held.cap.call(request) : held.answer.call(request)
     return limitedAnswer(answer, options)
   }

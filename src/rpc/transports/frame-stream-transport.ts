@@ -45,12 +45,12 @@ export class FrameStreamTransport implements RpcTransport {
     stream.onBatch((batch) => this.#receive(batch))
   }
 
-  send(head: Uint8Array, content: Uint8Array, descriptors: readonly Descriptor[]): void {
+  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void {
     if (this.#closed) {
       for (const descriptor of descriptors) descriptor.close()
       return
     }
-    const frame = content.length === 0 ? [stable(head)] : [stable(head), content]
+    const frame = [stable(head), ...content]
     const closedOne = descriptors.some(({ closed }) => closed)
     try {
       if (descriptors.length === 0) this.#stream.send(frame)
@@ -93,7 +93,8 @@ export class FrameStreamTransport implements RpcTransport {
       const lost = batch.lost(i)
       const borne = batch.descriptors(i)
       const descriptors = borne.length === 0 ? none : borne.map((descriptor) => adoptOwned(surrender(descriptor)))
-      receiver.onFrame(bytes.subarray(batch.start(i), batch.end(i)), descriptors, lost)
+      const payload = bytes.subarray(batch.start(i), batch.end(i))
+      receiver.onFrame(payload, descriptors, lost, batch.stays && isWhole(payload))
     }
     receiver.onBatchEnd()
   }
@@ -103,6 +104,14 @@ export class FrameStreamTransport implements RpcTransport {
     this.#receiver = undefined
     receiver?.onEnd(error)
   }
+}
+
+/**
+ * Whether it is most of its memory: views of it may be given to users, who could look at what lies beside it, and would
+ * keep that too.
+ */
+function isWhole({ byteLength, buffer }: Uint8Array): boolean {
+  return buffer.byteLength - byteLength <= 64
 }
 
 /** The stream copies what is short before it returns, and refers to what is not. */

@@ -48,13 +48,13 @@ export class MemoryTransport implements RpcTransport {
     for (const deliver of this.#early.splice(0)) deliver()
   }
 
-  send(head: Uint8Array, content: Uint8Array, descriptors: readonly Descriptor[]): void {
+  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void {
     const other = this.#other
     if (this.#closed || other.#closed) {
       for (const descriptor of descriptors) descriptor.close()
       return
     }
-    const bytes = Buffer.concat([head, content])
+    const bytes = Buffer.concat([head, ...content])
     this.#schedule(() => other.#deliver(bytes, descriptors), other)
   }
 

@@ -29,11 +29,9 @@ export class MessagePortTransport implements RpcTransport {
     this.#port.on('close', () => this.#end(undefined))
   }
 
-  send(head: Uint8Array, content: Uint8Array, descriptors: readonly Descriptor[]): void {
+  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void {
     for (const descriptor of descriptors) descriptor.close() // none, as the session checks
-    const copy = new Uint8Array(head.length + content.length)
-    copy.set(head)
-    copy.set(content, head.length)
+    const copy = joined([head, ...content])
     this.#port.postMessage(copy, [copy.buffer])
   }
 
@@ -65,4 +63,15 @@ export class MessagePortTransport implements RpcTransport {
     this.#receiver = undefined
     receiver?.onEnd(error)
   }
+}
+
+/** In memory of its own, which can be given away. */
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
 }

@@ -39,6 +39,15 @@ export function encodeValue(
   return withWriter((writer) => new Encoder(writer, root, ownership, outgoing, limits).encode(value))
 }
 
+/** Bytes as the only argument of a call. They are not copied, and have to stay as they are until they are sent. */
+export function encodeReferring(bytes: Uint8Array): Payload {
+  return withWriter((writer) => {
+    writer.array(1)
+    writer.binaryHead(bytes.length)
+    return Payload.referring(writer.take(), bytes)
+  })
+}
+
 class Encoder {
   readonly #out: ValueWriter
   readonly #root: string

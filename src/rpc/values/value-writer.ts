@@ -61,10 +61,15 @@ export class ValueWriter {
   }
 
   binary(value: Uint8Array): void {
-    this.#header(value.length, 0, 0, 0xc4)
+    this.binaryHead(value.length)
     this.#reserve(value.length)
     this.#memory.set(value, this.#end)
     this.#end += value.length
+  }
+
+  /** As many bytes have to follow. */
+  binaryHead(length: number): void {
+    this.#header(length, 0, 0, 0xc4)
   }
 
   /** As many values have to follow. */

@@ -37,7 +37,14 @@ const outcomes = ['results', 'exception', 'canceled', 'resultsSentElsewhere', 't
 /** What a path may have. */
 const mostPathItems = 256
 
-const CallFlag = { mode: 0b11, toYourself: 0b100, noPipelining: 0b1000, deadline: 0b1_0000, trace: 0b10_0000 } as const
+const CallFlag = {
+  mode: 0b11,
+  toYourself: 0b100,
+  noPipelining: 0b1000,
+  deadline: 0b1_0000,
+  trace: 0b10_0000,
+  onlyPipeline: 0b100_0000,
+} as const
 const ReturnFlag = { outcome: 0b111, releaseParamCaps: 0b1000, noFinishNeeded: 0b1_0000 } as const
 
 export class PillionWire implements Wire {
@@ -66,6 +73,7 @@ export class PillionWire implements Wire {
           modes.indexOf(message.mode) |
             (message.sendResultsTo === 'yourself' ? CallFlag.toYourself : 0) |
             (message.noPromisePipelining ? CallFlag.noPipelining : 0) |
+            (message.onlyPromisePipeline ? CallFlag.onlyPipeline : 0) |
             (deadline > 0 ? CallFlag.deadline : 0) |
             (trace === undefined ? 0 : CallFlag.trace),
         )
@@ -140,7 +148,7 @@ export class PillionWire implements Wire {
         const questionId = from.integer()
         const flags = from.byte()
         const mode = modes[flags & CallFlag.mode]
-        if (mode === undefined || flags > 0b11_1111) throw from.refused(`call flags ${flags}`)
+        if (mode === undefined || flags > 0b111_1111) throw from.refused(`call flags ${flags}`)
         return {
           type,
           questionId,
@@ -148,6 +156,7 @@ export class PillionWire implements Wire {
           mode,
           method: this.#readPath(),
           noPromisePipelining: (flags & CallFlag.noPipelining) !== 0,
+          onlyPromisePipeline: (flags & CallFlag.onlyPipeline) !== 0,
           sendResultsTo: (flags & CallFlag.toYourself) === 0 ? 'caller' : 'yourself',
           deadline: (flags & CallFlag.deadline) === 0 ? 0 : from.integer(Number.MAX_SAFE_INTEGER),
           trace: (flags & CallFlag.trace) === 0 ? undefined : this.#readTrace(),

@@ -1,7 +1,7 @@
 /**
  * Wire: what the messages look like as bytes. The state machine knows no more of it than this.
  */
-import type { Message } from '../machine/messages.js'
+import type { Message, WirePayload } from '../machine/messages.js'
 
 export interface Wire {
   /** The message's frame is this, and right behind it its content, if it has one. Valid until the next call. */
@@ -14,10 +14,14 @@ export interface Wire {
 }
 
 /** What a message carries of a value, which is not copied into its head. */
-export function contentOf(message: Message): Uint8Array {
-  if (message.type === 'call') return message.params.content
-  if (message.type === 'return' && message.outcome.kind === 'results') return message.outcome.payload.content
+export function contentOf(message: Message): readonly Uint8Array[] {
+  if (message.type === 'call') return piecesOf(message.params)
+  if (message.type === 'return' && message.outcome.kind === 'results') return piecesOf(message.outcome.payload)
   return noContent
 }
 
-const noContent = new Uint8Array(0)
+function piecesOf({ content, more }: WirePayload): readonly Uint8Array[] {
+  return more === undefined || more.length === 0 ? [content] : [content, ...more]
+}
+
+const noContent: readonly Uint8Array[] = []

@@ -227,17 +227,18 @@ describe('a descriptor that was lost on the way', () => {
         method: ['size'],
         params,
         noPromisePipelining: true,
+        onlyPromisePipeline: false,
         sendResultsTo: 'caller',
         deadline: 0,
         trace: undefined,
       })
       ours.send(
         head,
-        params.content,
+        [params.content],
         files(2).map((descriptor) => descriptor.dup()),
       )
     }
-    ours.send(wire.encode({ type: 'bootstrap', questionId: 0 }), new Uint8Array(0), [])
+    ours.send(wire.encode({ type: 'bootstrap', questionId: 0 }), [], [])
     send(1, [file(0), file(1)])
     send(2, [file(0)])
     await expect

@@ -38,7 +38,7 @@ class Main extends RpcTarget {
 }
 
 const wire = new PillionWire()
-const bytesOf = (message: Message): Uint8Array => Buffer.concat([wire.encode(message), contentOf(message)])
+const bytesOf = (message: Message): Uint8Array => Buffer.concat([wire.encode(message), ...contentOf(message)])
 const call = (questionId: number, method: string, content: string): Uint8Array =>
   Buffer.concat([
     Buffer.from([2, questionId, 0, 0, 0, 1, 0, method.length]),
@@ -119,7 +119,7 @@ it('survives sequences of messages with faults, in memory', async () => {
       })
       await survives(
         session,
-        (frame, files) => a.send(frame, new Uint8Array(0), files),
+        (frame, files) => a.send(frame, [], files),
         () => a.close(),
         mutated(mutations),
       )

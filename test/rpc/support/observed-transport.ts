@@ -29,8 +29,8 @@ export class ObservedTransport implements RpcTransport {
     this.#inner.start(receiver)
   }
 
-  send(head: Uint8Array, content: Uint8Array, descriptors: readonly Descriptor[]): void {
-    this.#onSend(this.#wire.decode(Buffer.concat([head, content])))
+  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void {
+    this.#onSend(this.#wire.decode(Buffer.concat([head, ...content])))
     this.#inner.send(head, content, descriptors)
   }
 

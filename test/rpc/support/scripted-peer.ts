@@ -89,6 +89,7 @@ export function call(questionId: number, exportId: number, method: string, param
     method: [method],
     params,
     noPromisePipelining: false,
+    onlyPromisePipeline: false,
     sendResultsTo: 'caller',
     deadline: 0,
     trace: undefined,
