@@ -315,7 +315,7 @@ export class FrameDecoder {
   /** A frame that has memory of its own is there: a table of one row. */
   #finishAlone(position: number, end: number, memory: Uint8Array, start: number, length: number, flags: number): void {
     const frame = this.#pairing.complete(this.#bearer, position, end)
-    const table = new FrameTable()
+    const table = new FrameTable(1)
     table.reset(memory, end - memory.length, true)
     table.add(start, start + length, flags, frame)
     this.#waiting.push(table)

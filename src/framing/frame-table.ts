@@ -14,11 +14,18 @@ export class FrameTable {
   #bytes: Uint8Array = nothing
   #origin = 0
   #ownsBytes = false
-  #starts = new Int32Array(leastRows)
-  #ends = new Int32Array(leastRows)
+  #starts: Int32Array<ArrayBuffer>
+  #ends: Int32Array<ArrayBuffer>
   /** The flags in the low byte; above it 1 + index of the frame in #bearing, or 0. */
-  #marks = new Int32Array(leastRows)
+  #marks: Int32Array<ArrayBuffer>
   #bearing: PairedFrame[] = []
+
+  /** @param rows that it has room for at first: a table of one lives in the heap, where columns of its own cost least */
+  constructor(rows = leastRows) {
+    this.#starts = new Int32Array(rows)
+    this.#ends = new Int32Array(rows)
+    this.#marks = new Int32Array(rows)
+  }
 
   /** Number of frames. */
   get length(): number {
@@ -120,10 +127,18 @@ export class FrameTable {
     this.#bytes = other.#bytes
     this.#origin = other.#origin
     this.#ownsBytes = other.#ownsBytes
-    this.#starts = other.#starts
-    this.#ends = other.#ends
-    this.#marks = other.#marks
     this.#bearing = other.#bearing
+    if (other.#length > this.#starts.length) {
+      this.#starts = other.#starts
+      this.#ends = other.#ends
+      this.#marks = other.#marks
+    } else {
+      for (let row = 0; row < other.#length; row++) {
+        this.#starts[row] = other.#starts[row]!
+        this.#ends[row] = other.#ends[row]!
+        this.#marks[row] = other.#marks[row]!
+      }
+    }
   }
 
   /** @internal Drops the frames that hold the byte at `position` or lie behind it; returns their descriptors. */
@@ -162,7 +177,7 @@ export class FrameTable {
   }
 
   #grow(): void {
-    const rows = this.#starts.length * 2
+    const rows = Math.max(leastRows, this.#starts.length * 2)
     this.#starts = grown(this.#starts, rows)
     this.#ends = grown(this.#ends, rows)
     this.#marks = grown(this.#marks, rows)
