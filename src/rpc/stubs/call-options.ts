@@ -31,10 +31,13 @@ export function isBounded(timeout: number | undefined): timeout is number {
   return timeout !== undefined && timeout <= 0x7fff_ffff
 }
 
-/** The answer within the options' limits. Takes over the reference. */
-export function limitedAnswer(answer: Answer, { signal, timeout }: CallOptions): Answer {
+/**
+ * The answer within the options' limits. Takes over the reference.
+ * @param deadline when the timeout is over, by `performance.now()`, as the callee is told
+ */
+export function limitedAnswer(answer: Answer, { signal, timeout }: CallOptions, deadline: number): Answer {
   if ((signal === undefined && !isBounded(timeout)) || answer.outcome !== undefined) return answer
-  return new LimitedAnswer(answer, signal, timeout)
+  return new LimitedAnswer(answer, signal, timeout, deadline)
 }
 
 class LimitedAnswer extends Answer {
@@ -43,21 +46,19 @@ class LimitedAnswer extends Answer {
   readonly #timer: NodeJS.Timeout | undefined
   readonly #onAbort = (): void => this.#giveUp(asError(this.#signal?.reason))
 
-  constructor(inner: Answer, signal: AbortSignal | undefined, timeout: number | undefined) {
+  constructor(inner: Answer, signal: AbortSignal | undefined, timeout: number | undefined, deadline: number) {
     super()
     this.#inner = inner
     this.#signal = signal
     if (signal?.aborted === true) queueMicrotask(this.#onAbort)
     else signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (isBounded(timeout)) {
-      this.#timer = setTimeout(
-        () => this.#giveUp(new TimeoutError(`the call has not returned within ${timeout} ms`)),
-        timeout,
-      )
-    }
+    const timeUp = (): void => this.#giveUp(new TimeoutError(`the call has not returned within ${timeout} ms`))
+    if (isBounded(timeout)) this.#timer = setTimeout(timeUp, timeout)
     inner.subscribe((outcome) => {
       this.#stopWaiting()
-      if (this.outcome === undefined) this.settle(outcome)
+      // What comes too late is late, also where it overtakes the timer: the callee's own may have brought it about.
+      if (isBounded(timeout) && performance.now() >= deadline) timeUp()
+      else if (this.outcome === undefined) this.settle(outcome)
     })
   }
 

@@ -116,7 +116,7 @@ export class Handle implements Passable {
     }
     const request = { mode, path, params, context, ...(oneWay ? { oneWay } : {}) } as const
     const answer = 'cap' in held ? held.cap.call(request) : held.answer.call(request)
-    return limitedAnswer(answer, options)
+    return limitedAnswer(answer, options, context.deadline)
   }
 
   /** What it promises, as the caller's own. The same promise each time. */
@@ -184,7 +184,11 @@ export class Handle implements Passable {
     const another = this.#another()
     if ('cap' in another) return Handle.over(another, this.vat, merged)
     // What it promises is waited for under the options too, from now on.
-    return Handle.over({ answer: limitedAnswer(another.answer, options) }, this.vat, merged)
+    return Handle.over(
+      { answer: limitedAnswer(another.answer, options, performance.now() + (options.timeout ?? 0)) },
+      this.vat,
+      merged,
+    )
   }
 
   onBroken(callback: (error: Error) => void): void {
