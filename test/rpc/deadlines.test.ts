@@ -127,13 +127,14 @@ describe('a timeout', () => {
     const { api } = sessions()
     using patient = withOptions(api, { timeout: 1_000_000 })
     await api.now()
-    const timers = () => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
-    const before = timers()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }) // counted are those that begin from here on
+    onTestFinished(() => void vi.useRealTimers())
     await patient.now()
+    expect(vi.getTimerCount()).toBe(0)
     const left = patient.work()
-    await until(() => timers() > before)
+    await until(() => vi.getTimerCount() === 2)
     left[Symbol.dispose]()
-    expect(timers()).toBe(before)
+    await until(() => vi.getTimerCount() === 0)
   })
 
   it('does not abort the signal of a call that has ended', async () => {
