@@ -2,6 +2,7 @@
  * MessageQueue: the messages that a socket has still to send, where the kernel keeps boundaries: each is one sendmsg, goes
  * whole or not at all, and may be dropped alone. Owns the descriptors of those that wait, unless they are borrowed.
  */
+import { closeDescriptors } from './descriptor.js'
 import { binding } from './native.js'
 import {
   controlSpace,
@@ -11,6 +12,7 @@ import {
   mostMessages,
   mostPieces,
   type OutgoingQueue,
+  ownDescriptors,
 } from './outgoing-queue.js'
 import { releaseFromSlab } from './send-slab.js'
 
@@ -75,18 +77,7 @@ export class MessageQueue implements OutgoingQueue {
   own(group: number): number {
     const message = this.#messages.at(-1)
     if (this.empty || message === undefined || message.group !== group || message.owned) return 0
-    const duplicates: number[] = []
-    for (const fd of message.fds) {
-      const duplicate = binding.dup(fd)
-      if (duplicate < 0) {
-        closeAll(duplicates)
-        return duplicate
-      }
-      duplicates.push(duplicate)
-    }
-    message.fds = duplicates
-    message.owned = true
-    return 0
+    return ownDescriptors(message)
   }
 
   layOut(): Layout {
@@ -127,7 +118,7 @@ export class MessageQueue implements OutgoingQueue {
 
   dropHead(): number {
     const message = this.#messages[this.#head++] as Message
-    if (message.owned) closeAll(message.fds)
+    if (message.owned) closeDescriptors(message.fds)
     this.#settle(message)
     this.#compact()
     return message.group
@@ -138,7 +129,7 @@ export class MessageQueue implements OutgoingQueue {
     if (this.empty || message === undefined || message.group !== group) return false
     this.#messages.pop()
     this.#queued -= weight(message)
-    if (message.owned) closeAll(message.fds)
+    if (message.owned) closeDescriptors(message.fds)
     this.#release(message)
     this.#compact()
     return true
@@ -175,8 +166,4 @@ function weight(message: OutgoingMessage): number {
   let bytes = 1
   for (const { start, end } of message.pieces) bytes += end - start
   return bytes
-}
-
-function closeAll(fds: readonly number[]): void {
-  for (const fd of fds) binding.closeFd(fd)
 }

@@ -2,6 +2,8 @@
  * OutgoingQueue: what a socket needs of the queue that it sends from, be it of bytes (SendQueue) or of messages
  * (MessageQueue).
  */
+import { closeDescriptors } from './descriptor.js'
+import { binding } from './native.js'
 
 /** A layout for one system call: `messages` rows in the plan, whose pieces lie in `chunks`. */
 export interface Layout {
@@ -36,6 +38,28 @@ export interface OutgoingQueue {
    */
   takeBack(group: number): boolean
   clear(): void
+}
+
+/** What waits with descriptors that are borrowed so far. */
+interface Bearer {
+  fds: readonly number[]
+  owned: boolean
+}
+
+/** Replaces borrowed descriptors by duplicates of their own. 0, or the negative errno of one that failed. */
+export function ownDescriptors(bearer: Bearer): number {
+  const duplicates: number[] = []
+  for (const fd of bearer.fds) {
+    const duplicate = binding.dup(fd)
+    if (duplicate < 0) {
+      closeDescriptors(duplicates)
+      return duplicate
+    }
+    duplicates.push(duplicate)
+  }
+  bearer.fds = duplicates
+  bearer.owned = true
+  return 0
 }
 
 // What native/socket_sending.cc takes in one call; the plan has room for all of them together.

@@ -4,6 +4,7 @@
  * A piece is a run of bytes; descriptors ride on the first of them, and the queue owns those that wait in it. It knows one
  * thing of what they make up: the pieces of a group are sent all, or dropped together before the first byte of them went.
  */
+import { closeDescriptors } from './descriptor.js'
 import { binding } from './native.js'
 import {
   controlSpace,
@@ -13,6 +14,7 @@ import {
   mostMessages,
   mostPieces,
   type OutgoingQueue,
+  ownDescriptors,
 } from './outgoing-queue.js'
 import { releaseFromSlab } from './send-slab.js'
 
@@ -99,17 +101,8 @@ export class SendQueue implements OutgoingQueue {
       const piece = this.#pieces[i] as Piece
       if (piece.group !== group) break
       if (piece.owned || piece.fds === noFds) continue
-      const duplicates: number[] = []
-      for (const fd of piece.fds) {
-        const duplicate = binding.dup(fd)
-        if (duplicate < 0) {
-          closeAll(duplicates)
-          return duplicate
-        }
-        duplicates.push(duplicate)
-      }
-      piece.fds = duplicates
-      piece.owned = true
+      const error = ownDescriptors(piece)
+      if (error < 0) return error
     }
     return 0
   }
@@ -221,7 +214,7 @@ export class SendQueue implements OutgoingQueue {
 
   #release(piece: Piece): void {
     this.#descriptors -= piece.fds.length
-    if (piece.owned) closeAll(piece.fds)
+    if (piece.owned) closeDescriptors(piece.fds)
     releaseFromSlab(piece.bytes, piece.end - piece.start)
   }
 
@@ -254,8 +247,4 @@ function plainPiece(bytes: Uint8Array, start: number, end: number, group: number
     begins: false,
     group,
   }
-}
-
-function closeAll(fds: readonly number[]): void {
-  for (const fd of fds) binding.closeFd(fd)
 }

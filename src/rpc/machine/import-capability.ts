@@ -7,7 +7,7 @@ import { gone, resolvedToItself } from './broken-capability.js'
 import { type CallRequest, Capability, type Resolution } from './capability.js'
 import type { MessageTarget } from './messages.js'
 import { noPath } from './messages.js'
-import { Subscribers } from './queued-capability.js'
+import { Subscribers } from './promised-capability.js'
 
 /** What an import needs of its connection. */
 export interface ImportHost {

@@ -4,9 +4,9 @@
 import { RpcError } from '../rpc-error.js'
 import type { Answer, Outcome } from './answer.js'
 import { BrokenCapability } from './broken-capability.js'
-import { type CallRequest, Capability, deeper, type Resolution } from './capability.js'
+import { type CallRequest, type Capability, deeper } from './capability.js'
 import type { Path } from './messages.js'
-import { Subscribers } from './queued-capability.js'
+import { PromisedCapability } from './promised-capability.js'
 
 /** The capability at a path of an answer; a reference of the caller's own. The answer is borrowed. */
 export function capabilityAt(answer: Answer, path: Path): Capability {
@@ -14,16 +14,14 @@ export function capabilityAt(answer: Answer, path: Path): Capability {
   return outcome === undefined ? new PipelineCapability(answer.addRef(), path) : atOutcome(outcome, path)
 }
 
-export class PipelineCapability extends Capability {
+export class PipelineCapability extends PromisedCapability {
   readonly answer: Answer
   readonly path: Path
-  readonly #subscribers = new Subscribers()
-  #inner: Capability | undefined
   readonly #onOutcome = (outcome: Outcome): void => {
     if (this.released) return
-    this.#inner = atOutcome(outcome, this.path)
+    this.become(atOutcome(outcome, this.path))
     this.answer.release()
-    this.#subscribers.tell()
+    this.tell()
   }
 
   /** Takes over the caller's reference to the answer, which is not done. */
@@ -34,33 +32,13 @@ export class PipelineCapability extends Capability {
     answer.subscribe(this.#onOutcome)
   }
 
-  call(request: CallRequest): Answer {
-    return this.#inner === undefined ? this.answer.call(deeper(request, this.path)) : this.#inner.call(request)
-  }
-
-  override get resolved(): Capability {
-    return this.#inner === undefined ? this : this.#inner.resolved
-  }
-
-  override get resolution(): Resolution | undefined {
-    return this.#inner === undefined ? this.#subscribers : this.#inner.resolution
-  }
-
-  override get broken(): RpcError | undefined {
-    return this.#inner?.broken
-  }
-
-  override onBroken(callback: (error: Error) => void): () => void {
-    return this.#inner === undefined
-      ? this.#subscribers.onBroken(callback, () => this.#inner)
-      : this.#inner.onBroken(callback)
+  protected override callPromised(request: CallRequest): Answer {
+    return this.answer.call(deeper(request, this.path))
   }
 
   protected override dispose(): void {
-    if (this.#inner !== undefined) {
-      this.#inner.release()
-      return
-    }
+    super.dispose()
+    if (this.inner !== undefined) return
     this.answer.unsubscribe(this.#onOutcome)
     this.answer.release()
   }
