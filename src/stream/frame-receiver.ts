@@ -39,7 +39,7 @@ export class FrameReceiver {
   readonly #hooks: ReceiverHooks
   readonly #decoder: FrameDecoder | MessageDecoder
   readonly #inbox = new Inbox()
-  readonly #table = sharedTable
+  #table = sharedTable
   /** Made when the first one is handed on. */
   #batch: ReceivedBatch | undefined
   readonly #budget: TurnBudget
@@ -139,9 +139,15 @@ export class FrameReceiver {
    */
   begin(bytes: Uint8Array): number {
     const received = { lent: 0, bytes, start: 0, end: bytes.length, position: 0, sets: [], keep: () => {} }
-    const consumed = this.take(received)
-    this.deliver(received)
-    return consumed
+    // Not by a wake-up: another stream's may be being handed on, and a callback of it have adopted this one.
+    this.#table = new FrameTable()
+    try {
+      const consumed = this.take(received)
+      this.deliver(received)
+      return consumed
+    } finally {
+      this.#table = sharedTable
+    }
   }
 
   /** Receives no more, but for the rest of a frame that has descriptors. Resolves when all of it has been consumed. */

@@ -5,6 +5,7 @@ import { type Codec, delimited, pillion } from '../../src/framing/index.js'
 import {
   adopt,
   ClosedError,
+  type Descriptor,
   type Detached,
   type FrameStream,
   ProtocolError,
@@ -327,3 +328,34 @@ describe('stopReceiving', () => {
     a.detach().socket.close()
   })
 })
+
+test.each(readinesses)('is taken over inside a batch without disturbing it, with readiness %s', async (readiness) => {
+  const [sender, receiver] = streamPair({ readiness })
+  for (const name of ['first', 'second', 'third']) sender.send(Buffer.from(name), [named(name)], { transfer: true })
+  await sender.flush()
+  const seen: (readonly [string, readonly string[]])[] = []
+  receiver.onBatch((batch) => {
+    for (let i = 0; i < batch.length; i++) {
+      const [ours, theirs] = pairUnix().map(adoptOwned)
+      destroyedAfterTest(adopt(theirs as Descriptor))
+      // What another stream begins with is decoded while this batch is being looked at.
+      const begun = adopt(ours as Descriptor, {
+        unread: Buffer.concat([whole('a'), whole('b'), whole('c').subarray(0, 9)]),
+      })
+      destroyedAfterTest(begun)
+      const frame = batch.frame(i)
+      seen.push([text(frame.payload), namesOf(frame)])
+    }
+  })
+  await until(() => seen.length === 3)
+  expect(seen).toEqual(['first', 'second', 'third'].map((name) => [name, [name]]))
+})
+
+/** A frame without descriptors, as it lies on the wire. */
+function whole(payload: string): Uint8Array {
+  const bytes = Buffer.alloc(8 + payload.length)
+  bytes.writeUInt32LE(payload.length)
+  bytes[7] = 0xf1
+  bytes.write(payload, 8)
+  return bytes
+}
