@@ -31,6 +31,8 @@ export class Answers {
   readonly #host: unknown
   readonly #limit: number
   readonly #entries = new Map<number, AnswerEntry>()
+  /** Of one-way calls that have not ended. */
+  readonly #oneWay = new Set<Answer>()
   #running = 0
 
   /**
@@ -89,11 +91,12 @@ export class Answers {
     if (this.#running >= this.#limit) throw overloaded(this.#limit)
     this.#running++
     const answer = call()
+    this.#oneWay.add(answer)
     answer.subscribe(() => {
       this.#running--
+      if (this.#oneWay.delete(answer)) answer.release() // held until then: let go of, it would be canceled
       this.#link.settled()
     })
-    answer.release()
   }
 
   /** The peer is done with a question; one that has not returned is canceled. */
@@ -117,6 +120,9 @@ export class Answers {
       entry.returned = true
       entry.answer.release()
     }
+    const oneWay = [...this.#oneWay]
+    this.#oneWay.clear()
+    for (const answer of oneWay) answer.release()
   }
 
   /**

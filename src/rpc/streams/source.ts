@@ -139,7 +139,9 @@ class Pump {
     this.window.sent(weightOf(payload))
     // What goes wrong with it there, the reader tells by `cancel`; and it has it before it learns that `pipe` has returned.
     const answer = this.#write.request('call', payload, true)
-    if (answer.outcome instanceof Error) this.#fail(answer.outcome)
-    answer.release()
+    answer.subscribe((outcome) => {
+      answer.release()
+      if (outcome instanceof Error) this.#fail(outcome)
+    })
   }
 }
