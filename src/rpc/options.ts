@@ -17,6 +17,11 @@ export interface RpcLimits {
   readonly calls: number
   /** Objects of ours that the peer holds; a call or result that would pass one more is `overloaded`. Default 100,000. */
   readonly exports: number
+  /**
+   * Objects of the peer's that are held here; a call or result that would bring one more is `overloaded`. One that the
+   * peer makes known in place of a promise of its own may come on top. Default 100,000.
+   */
+  readonly imports: number
   /** Calls that wait for one promise; one more is `overloaded`. Default 1,000. */
   readonly waitingCalls: number
   /** Bytes that wait for the peer to read them; over it the session ends. Default 64 MiB. */
@@ -55,6 +60,7 @@ export interface RpcOptions {
 export const defaultLimits: RpcLimits = {
   calls: 1000,
   exports: 100_000,
+  imports: 100_000,
   waitingCalls: 1000,
   queuedBytes: 64 * 1024 * 1024,
   depth: 100,

@@ -143,6 +143,41 @@ describe('limits.exports', () => {
   })
 })
 
+describe('limits.imports', () => {
+  it('refuses at the callee a call that passes more objects than it holds, and holds none of them', async () => {
+    const { api, client, server, main } = sessions({ server: { imports: 3 } })
+    const things = [new Thing(), new Thing(), new Thing()]
+    await api.keep(...(things as never[]))
+    expect(server.getStats().imports).toBe(3)
+    await expect(plain(api.keep(new Thing() as never, new Thing() as never))).rejects.toMatchObject({
+      ...overloaded('imports'),
+      origin: 'remote',
+    })
+    expect(server.getStats().imports).toBe(3)
+    expect(client.getStats().exports).toBe(3) // what was refused was given back
+    await api.keep(...(things as never[])) // it holds these already
+    for (const kept of main.kept.splice(0)) kept[Symbol.dispose]()
+    await until(() => server.getStats().imports === 0 && client.getStats().exports === 0)
+    await api.keep(new Thing() as never)
+  })
+
+  it('refuses at the caller a result with more, and gives it back', async () => {
+    const { api, client, server } = sessions({ client: { imports: 3 } }) // one is main
+    using things = await api.things(2)
+    expect(things).toHaveLength(2)
+    await expect(plain(api.things(2))).rejects.toMatchObject({ ...overloaded('imports'), origin: 'local' })
+    await until(() => server.getStats().exports === 3)
+    expect(client.getStats().imports).toBe(3)
+    expect(await api.take(1)).toBe('number')
+  })
+
+  it('lets what is its own pass', async () => {
+    const { api } = sessions({ client: { imports: 3 }, server: { imports: 1 } })
+    using things = await api.things(2)
+    expect(await api.take([...things])).toBe('object')
+  })
+})
+
 describe.each(['depth', 'values'] as const)('limits.%s', (name) => {
   const limit = 20
   const value = (size: number) => (name === 'depth' ? new Main().nested(size) : new Main().many(size))
@@ -207,7 +242,7 @@ describe('limits.queuedBytes', () => {
 })
 
 describe('options', () => {
-  it.each(['calls', 'exports', 'waitingCalls', 'queuedBytes', 'depth', 'values'])(
+  it.each(['calls', 'exports', 'imports', 'waitingCalls', 'queuedBytes', 'depth', 'values'])(
     'have a limits.%s from 1 on',
     (name) => {
       const [a] = MemoryTransport.pair()

@@ -48,6 +48,7 @@ export interface RawCall {
   readonly capTable?: readonly CapDescriptor[]
   readonly noPromisePipelining?: boolean
   readonly sendResultsTo?: Call['sendResultsTo']
+  readonly oneWay?: boolean
 }
 
 export class RawPeer {
@@ -93,8 +94,8 @@ export class RawPeer {
         mode: call.mode ?? 'call',
         method: call.method ?? noPath,
         params: { content: bytes, capTable },
-        noPromisePipelining: call.noPromisePipelining ?? false,
-        onlyPromisePipeline: false,
+        noPromisePipelining: call.noPromisePipelining ?? call.oneWay ?? false,
+        onlyPromisePipeline: call.oneWay ?? false,
         sendResultsTo: call.sendResultsTo ?? 'caller',
         deadline: 0,
         trace: undefined,

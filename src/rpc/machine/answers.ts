@@ -22,6 +22,8 @@ interface AnswerEntry {
   readonly forgettable: boolean
   readonly toYourself: boolean
   returned: boolean
+  /** The peer's objects that the params named were not received. */
+  readonly paramsRefused: boolean
   /** Exports that the results named. */
   resultExports: readonly number[]
 }
@@ -64,8 +66,9 @@ export class Answers {
   /**
    * Answers a question of the peer's by what `call` gives, and returns it when it is done. Throws for a number that is in
    * use, and for a peer that goes on asking far beyond the limit.
+   * @param paramsRefused the return gives back what the params named
    */
-  add(id: number, forgettable: boolean, toYourself: boolean, call: () => Answer): void {
+  add(id: number, forgettable: boolean, toYourself: boolean, call: () => Answer, paramsRefused = false): void {
     if (this.#entries.has(id)) throw new RpcError('failed', `question ${id} is open already`, { origin: 'remote' })
     // What was refused has to be finished as well: a peer that does not would fill the table with that.
     if (this.#entries.size >= 2 * this.#limit) {
@@ -76,7 +79,15 @@ export class Answers {
       answer.release() // the method has ended the session
       return
     }
-    const entry: AnswerEntry = { id, answer, forgettable, toYourself, returned: false, resultExports: [] }
+    const entry: AnswerEntry = {
+      id,
+      answer,
+      forgettable,
+      toYourself,
+      returned: false,
+      paramsRefused,
+      resultExports: [],
+    }
     this.#entries.set(id, entry)
     if (this.#passOn(entry)) return
     this.#running++
@@ -192,7 +203,7 @@ export class Answers {
 
   #send(entry: AnswerEntry, outcome: ReturnOutcome, descriptors: readonly Descriptor[], noFinishNeeded: boolean): void {
     this.#link.send(
-      { type: 'return', answerId: entry.id, releaseParamCaps: false, noFinishNeeded, outcome },
+      { type: 'return', answerId: entry.id, releaseParamCaps: entry.paramsRefused, noFinishNeeded, outcome },
       descriptors,
     )
     this.#link.settled()

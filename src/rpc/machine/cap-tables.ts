@@ -40,6 +40,11 @@ export class CapTables {
     return added.size <= room
   }
 
+  /** Why what a payload of the peer's names is not received, if it is not: it would be more than is held. */
+  faultOfNames(capTable: readonly CapDescriptor[]): RpcError | undefined {
+    return capTable.length === 0 ? undefined : this.#imports.faultOf(capTable)
+  }
+
   /** Names a capability to the peer. Takes over the reference. */
   describe(cap: Capability): Described {
     const resolved = cap.resolved.addRef()

@@ -47,6 +47,8 @@ export interface ConnectionLimits {
   readonly calls: number
   /** Objects that the peer holds. */
   readonly exports: number
+  /** Objects of the peer's that are held here. */
+  readonly imports: number
   /** Bytes that wait for the peer to read them. */
   readonly queuedBytes: number
 }
@@ -108,7 +110,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
       },
       limits.exports,
     )
-    this.#imports = new Imports(this)
+    this.#imports = new Imports(this, limits.imports)
     this.#answers = new Answers(this, this, limits.calls)
     this.#calls = new IncomingCalls(this, this.#answers, this.#exports, main, context)
     this.#questions = new Questions(this, this, (id) => this.#answers.get(id))

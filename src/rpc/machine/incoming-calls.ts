@@ -42,6 +42,12 @@ export class IncomingCalls {
    * @param refusal why it is not served, if it is not
    */
   onCall(call: Call, received: ReceivedDescriptors, refusal: RpcError | undefined): void {
+    const overloaded = this.#link.tables.faultOfNames(call.params.capTable)
+    if (overloaded !== undefined) {
+      for (const descriptor of received.descriptors) descriptor.close()
+      this.#refuseParams(call, overloaded)
+      return
+    }
     let params: Payload | undefined
     let taken = false
     try {
@@ -62,6 +68,13 @@ export class IncomingCalls {
         else params.release()
       }
     }
+  }
+
+  /** None of what the params name is taken note of. */
+  #refuseParams(call: Call, error: RpcError): void {
+    if (isOneWay(call)) throw error // the caller would never be told
+    const { questionId, noPromisePipelining, sendResultsTo } = call
+    this.#answers.add(questionId, noPromisePipelining, sendResultsTo === 'yourself', () => Answer.failed(error), true)
   }
 
   #callTarget(call: Call, params: Payload, context: CallOrigin, stays: boolean): Answer {

@@ -26,6 +26,8 @@ export class Question extends Answer {
   /** The message has been encoded: what it says is said. */
   sent = false
   returned = false
+  /** The peer's objects that its results named were not received: Finish gives them back. */
+  resultsRefused = false
   /** Finish was sent before it returned: whatever it brings is nobody's. */
   canceledByUs = false
   /** Where calls were sent to, in what it promises. */

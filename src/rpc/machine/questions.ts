@@ -100,7 +100,7 @@ export class Questions {
   finish(question: Question): void {
     if (this.#link.failure !== undefined || this.#open.get(question.id) !== question) return
     this.#open.delete(question.id)
-    this.#link.send({ type: 'finish', questionId: question.id, releaseResultCaps: false })
+    this.#link.send({ type: 'finish', questionId: question.id, releaseResultCaps: question.resultsRefused })
     if (question.promisedElsewhere) question.settle(new Results(new Payload(nil), this.#link.vat.values))
   }
 
@@ -146,11 +146,14 @@ export class Questions {
     }
   }
 
-  #settle(question: Question, { outcome }: Return, received: ReceivedDescriptors): void {
+  #settle(question: Question, { outcome, noFinishNeeded }: Return, received: ReceivedDescriptors): void {
     switch (outcome.kind) {
-      case 'results':
-        question.settle(this.#resultsOf(question, outcome.payload, received))
+      case 'results': {
+        const overloaded = this.#link.tables.faultOfNames(outcome.payload.capTable)
+        if (overloaded !== undefined) this.#refuse(question, overloaded, noFinishNeeded, received)
+        else question.settle(this.#resultsOf(question, outcome.payload, received))
         return
+      }
       case 'takeFromOtherQuestion':
         this.#takeFrom(question, outcome.questionId)
         return
@@ -168,6 +171,14 @@ export class Questions {
         }
       // What calls on it find is known there: the question stays open for them, until it is released.
     }
+  }
+
+  /** Owns the descriptors. Throws where the results cannot be given back. */
+  #refuse(question: Question, error: RpcError, noFinishNeeded: boolean, { descriptors }: ReceivedDescriptors): void {
+    for (const descriptor of descriptors) descriptor.close()
+    if (noFinishNeeded) throw error
+    question.resultsRefused = true
+    question.settle(error)
   }
 
   /** The results, in which capabilities that lie nearer than the way that calls on them went stand behind an embargo. */

@@ -125,6 +125,41 @@ describe('a flood of calls', () => {
   })
 })
 
+describe('a flood of names', () => {
+  const names = (count: number) => Array.from({ length: count }, (_, i) => capOf('senderHosted', i))
+
+  it('is refused beyond limits.imports, and given back', async () => {
+    const peer = rawPeer(new Main(), { limits: { imports: 1000 } })
+    await peer.bootstrap()
+    const question = peer.call({ method: ['echo'], capTable: names(65_536) })
+    expect(await peer.outcomeOf(question)).toMatch(/^overloaded: more than 1000 objects .*limits\.imports/)
+    expect(await peer.returned(question)).toMatchObject({ releaseParamCaps: true })
+    expect(peer.session.getStats().imports).toBe(0)
+    expect(await peer.outcomeOf(peer.call({ method: ['echo'], args: [1], capTable: names(1000) }))).toBe(1)
+  })
+
+  it('is refused call by call while others hold theirs', async () => {
+    const main = new Main()
+    const peer = rawPeer(main, { limits: { imports: 1000 } })
+    await peer.bootstrap()
+    const held = Array.from({ length: 1000 }, (_, i) => ({ '\0': [11, i] }))
+    const first = peer.call({ method: ['wait'], args: held, capTable: names(1000) })
+    const second = peer.call({ method: ['echo'], args: [1], capTable: [...names(1000), capOf('senderHosted', 1000)] })
+    expect(await peer.outcomeOf(second)).toMatch(/^overloaded/)
+    expect(peer.session.getStats().imports).toBe(1000)
+    expect(await peer.outcomeOf(peer.call({ method: ['echo'], args: [2], capTable: names(1000) }))).toBe(2)
+    main.go()
+    expect(await peer.outcomeOf(first)).toBe('waited')
+  })
+
+  it('ends the session in a one-way call, of which nobody could be told', async () => {
+    const peer = rawPeer(new Main(), { limits: { imports: 10 } })
+    await peer.bootstrap()
+    peer.call({ method: ['echo'], capTable: names(11), oneWay: true })
+    expect(await peer.aborted()).toMatch(/^overloaded: .*limits\.imports/)
+  })
+})
+
 describe('a small message that stands for much', () => {
   it('is refused before it is decoded', async () => {
     const peer = rawPeer(new Main())
