@@ -15,6 +15,12 @@ export interface RpcLimits {
    * many questions open, refused ones included, ends the session.
    */
   readonly calls: number
+  /**
+   * Bytes that the peer's calls hold here: arguments, with what was promised in them, until their call has ended, and
+   * results until the peer has finished; a capability counts 256 bytes, a descriptor 16 KiB. While they are so many, a call
+   * or result of more than 1 KiB is `overloaded`. Default 64 MiB.
+   */
+  readonly callBytes: number
   /** Objects of ours that the peer holds; a call or result that would pass one more is `overloaded`. Default 100,000. */
   readonly exports: number
   /**
@@ -59,6 +65,7 @@ export interface RpcOptions {
 
 export const defaultLimits: RpcLimits = {
   calls: 1000,
+  callBytes: 64 * 1024 * 1024,
   exports: 100_000,
   imports: 100_000,
   waitingCalls: 1000,

@@ -1,11 +1,14 @@
 /** The limits of RpcOptions: each is met at the end that it protects, and told of by a typed error at the caller. */
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { MemoryTransport, type RpcLimits, RpcSession, RpcTarget } from '../../src/rpc/index.js'
+import { MemoryTransport, type RpcLimits, RpcSession, RpcStub, RpcTarget } from '../../src/rpc/index.js'
 import { pair } from '../../src/stream/index.js'
 import { gate, plain, until } from './support/waiting.js'
 
 class Thing extends RpcTarget {
-  ping() {
+  get large() {
+    return new Uint8Array(90_000)
+  }
+  ping(_value?: unknown) {
     return 'pong'
   }
 }
@@ -13,11 +16,25 @@ class Thing extends RpcTarget {
 class Main extends RpcTarget {
   readonly leave = gate()
   entered = 0
+  left = 0
   readonly kept: Disposable[] = []
   async work() {
     this.entered++
     await this.leave.promise
+    this.left++
     return 'done'
+  }
+  /** Has its arguments until it ends. */
+  hold(..._values: unknown[]) {
+    return this.work()
+  }
+  async read(stream: ReadableStream<Uint8Array>) {
+    let bytes = 0
+    for await (const chunk of stream) bytes += chunk.length
+    return bytes
+  }
+  bytes(length: number) {
+    return new Uint8Array(length)
   }
   async thing() {
     await this.leave.promise
@@ -178,6 +195,98 @@ describe('limits.imports', () => {
   })
 })
 
+describe('limits.callBytes', () => {
+  const part = () => new Uint8Array(50_000)
+
+  it('refuses a call while the arguments of others take so much, and serves again when these have ended', async () => {
+    const { api, main } = sessions({ server: { callBytes: 100_000 } })
+    const held = [api.hold(part()), api.hold(part())]
+    await until(() => main.entered === 2)
+    await expect(plain(api.take(part()))).rejects.toMatchObject({ ...overloaded('callBytes'), origin: 'remote' })
+    expect(await api.take('small')).toBe('string') // it may be what lets the others end
+    main.leave.open()
+    expect(await Promise.all(held)).toEqual(['done', 'done'])
+    expect(await api.take(part())).toBe('object')
+  })
+
+  it('lets one pass that is larger by itself', async () => {
+    const { api } = sessions({ server: { callBytes: 100_000 } })
+    expect(await api.take(new Uint8Array(1_000_000))).toBe('object')
+    expect(await api.take(new Uint8Array(1_000_000))).toBe('object')
+  })
+
+  it('counts calls that wait for a promise, until they are canceled', async () => {
+    const { api } = sessions({ server: { callBytes: 100_000 } })
+    using thing = api.thing()
+    const pings = [thing.ping(part()), thing.ping(part())]
+    await expect(plain(api.take(part()))).rejects.toMatchObject(overloaded('callBytes'))
+    for (const ping of pings) ping[Symbol.dispose]()
+    expect(await api.take(part())).toBe('object')
+  })
+
+  it('counts a call that was canceled until its method has ended', async () => {
+    const { api, main } = sessions({ server: { callBytes: 100_000 } })
+    const held = [api.hold(part()), api.hold(part())]
+    await until(() => main.entered === 2)
+    for (const call of held) call[Symbol.dispose]()
+    await expect(plain(api.take(part()))).rejects.toMatchObject(overloaded('callBytes'))
+    main.leave.open()
+    await until(() => main.left === 2)
+    expect(await api.take(part())).toBe('object')
+  })
+
+  it('counts what was promised in arguments', async () => {
+    const { api, main } = sessions({ server: { callBytes: 100_000 } })
+    using mine = new RpcStub(new Thing())
+    const held = api.hold(mine.large, mine.large)
+    await until(() => main.entered === 1)
+    await expect(plain(api.take(part()))).rejects.toMatchObject(overloaded('callBytes'))
+    main.leave.open()
+    expect(await held).toBe('done')
+    expect(await api.take(part())).toBe('object')
+  })
+
+  it('fails a call that is promised more', async () => {
+    const { api, main } = sessions({ server: { callBytes: 100_000 } })
+    const held = [api.hold(part()), api.hold(part())]
+    await until(() => main.entered === 2)
+    await expect(plain(api.take(api.bytes(2000)))).rejects.toMatchObject(overloaded('callBytes'))
+    main.leave.open()
+    await Promise.all(held)
+    expect(await api.take(api.bytes(2000))).toBe('object')
+  })
+
+  it('counts descriptors and objects, which take more than their bytes', async () => {
+    const { api, main } = sessions({ server: { callBytes: 100_000 } })
+    const things = Array.from({ length: 400 }, () => new Thing())
+    const held = api.hold(things)
+    await until(() => main.entered === 1)
+    await expect(plain(api.take(part()))).rejects.toMatchObject(overloaded('callBytes'))
+    main.leave.open()
+    await held
+  })
+
+  it('lets the chunks of a stream pass, which wait in its window', async () => {
+    const { api, main, server } = sessions({ server: { callBytes: 100_000 } })
+    const chunks = gate<Uint8Array>()
+    const stream = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        controller.enqueue(await chunks.promise)
+        controller.close()
+      },
+    })
+    const read = api.read(stream)
+    const held = [api.hold(part()), api.hold(part())]
+    await until(() => main.entered === 2)
+    await expect(plain(api.take(part()))).rejects.toMatchObject(overloaded('callBytes'))
+    chunks.open(new Uint8Array(1000))
+    main.leave.open()
+    await Promise.all(held)
+    expect(await read).toBe(1000)
+    expect(server.getStats().imports).toBe(0)
+  })
+})
+
 describe.each(['depth', 'values'] as const)('limits.%s', (name) => {
   const limit = 20
   const value = (size: number) => (name === 'depth' ? new Main().nested(size) : new Main().many(size))
@@ -242,7 +351,7 @@ describe('limits.queuedBytes', () => {
 })
 
 describe('options', () => {
-  it.each(['calls', 'exports', 'imports', 'waitingCalls', 'queuedBytes', 'depth', 'values'])(
+  it.each(['calls', 'callBytes', 'exports', 'imports', 'waitingCalls', 'queuedBytes', 'depth', 'values'])(
     'have a limits.%s from 1 on',
     (name) => {
       const [a] = MemoryTransport.pair()

@@ -8,24 +8,34 @@ import { RpcError } from '../rpc-error.js'
 import { Answer } from './answer.js'
 import type { Capability } from './capability.js'
 import { exceptionOf } from './exceptions.js'
+import { type HeldBytes, heldBytesOf } from './held-bytes.js'
 import type { Link } from './link.js'
 import type { ReturnOutcome } from './messages.js'
 import { Payload } from './payload.js'
 import { Question } from './question.js'
 import { Results } from './results.js'
 
-interface AnswerEntry {
+/** A question of the peer's. */
+export interface Asked {
   readonly id: number
-  /** Owned; replaced by what was returned, once it was. */
-  answer: Answer
   /** The peer will send no call on it. */
   readonly forgettable: boolean
   readonly toYourself: boolean
-  returned: boolean
-  /** The peer's objects that the params named were not received. */
+  /** What it holds until it has ended. */
+  readonly bytes: number
+  /** The peer's objects that the params named were not received: its return gives them back. */
   readonly paramsRefused: boolean
+}
+
+interface AnswerEntry {
+  readonly asked: Asked
+  /** Owned; replaced by what was returned, once it was. */
+  answer: Answer
+  returned: boolean
   /** Exports that the results named. */
   resultExports: readonly number[]
+  /** What the results hold until it is finished. */
+  resultBytes: number
 }
 
 export class Answers {
@@ -35,16 +45,18 @@ export class Answers {
   readonly #entries = new Map<number, AnswerEntry>()
   /** Of one-way calls that have not ended. */
   readonly #oneWay = new Set<Answer>()
+  readonly #held: HeldBytes
   #running = 0
 
   /**
    * @param host what questions of ours turn to that go to the same peer
    * @param limit calls that are served at once
    */
-  constructor(link: Link, host: unknown, limit: number) {
+  constructor(link: Link, host: unknown, limit: number, held: HeldBytes) {
     this.#link = link
     this.#host = host
     this.#limit = limit
+    this.#held = held
   }
 
   get size(): number {
@@ -66,48 +78,51 @@ export class Answers {
   /**
    * Answers a question of the peer's by what `call` gives, and returns it when it is done. Throws for a number that is in
    * use, and for a peer that goes on asking far beyond the limit.
-   * @param paramsRefused the return gives back what the params named
    */
-  add(id: number, forgettable: boolean, toYourself: boolean, call: () => Answer, paramsRefused = false): void {
+  add(asked: Asked, call: () => Answer): void {
+    const { id } = asked
     if (this.#entries.has(id)) throw new RpcError('failed', `question ${id} is open already`, { origin: 'remote' })
     // What was refused has to be finished as well: a peer that does not would fill the table with that.
     if (this.#entries.size >= 2 * this.#limit) {
       throw new RpcError('overloaded', `more than ${2 * this.#limit} questions are open`, { origin: 'remote' })
     }
-    const answer = this.#running < this.#limit ? call() : Answer.failed(overloaded(this.#limit))
+    const refusal = this.#running < this.#limit ? this.#held.hold(asked.bytes) : overloaded(this.#limit)
+    const answer = refusal === undefined ? call() : Answer.failed(refusal)
     if (this.#link.failure !== undefined) {
       answer.release() // the method has ended the session
       return
     }
-    const entry: AnswerEntry = {
-      id,
-      answer,
-      forgettable,
-      toYourself,
-      returned: false,
-      paramsRefused,
-      resultExports: [],
-    }
+    const entry: AnswerEntry = { asked, answer, returned: false, resultExports: [], resultBytes: 0 }
     this.#entries.set(id, entry)
-    if (this.#passOn(entry)) return
+    const held = refusal === undefined ? asked.bytes : 0
+    if (this.#passOn(entry)) {
+      answer.subscribe(() => this.#held.release(held))
+      return
+    }
     this.#running++
     answer.subscribe((outcome) => {
       this.#running--
+      this.#held.release(held)
       if (!entry.returned) this.#return(entry, outcome)
     })
   }
 
   /** Serves a call that is never returned. Throws where another one would be refused: what was lost could not be told. */
-  serveOneWay(call: () => Answer): void {
+  serveOneWay(bytes: number, call: () => Answer): void {
     if (this.#running >= this.#limit) throw overloaded(this.#limit)
     this.#running++
     const answer = call()
     this.#oneWay.add(answer)
+    // One that has ended already holds nothing: a chunk of a stream has gone to where its window bounds it.
+    const refusal = answer.outcome === undefined ? this.#held.hold(bytes) : undefined
+    const held = answer.outcome === undefined && refusal === undefined ? bytes : 0
     answer.subscribe(() => {
       this.#running--
+      this.#held.release(held)
       if (this.#oneWay.delete(answer)) answer.release() // held until then: let go of, it would be canceled
       this.#link.settled()
     })
+    if (refusal !== undefined) throw refusal
   }
 
   /** The peer is done with a question; one that has not returned is canceled. */
@@ -115,6 +130,7 @@ export class Answers {
     const entry = this.#entries.get(id)
     if (entry === undefined) return // forgotten when it returned, and finished all the same
     this.#entries.delete(id)
+    this.#held.release(entry.resultBytes)
     const { returned } = entry
     if (!returned) {
       entry.returned = true
@@ -143,7 +159,8 @@ export class Answers {
   #passOn(entry: AnswerEntry): boolean {
     // If somebody here wants to know the results as well, they have to come here.
     const source = entry.answer.soleSource
-    if (!(source instanceof Question) || source.message === undefined || source.sent || entry.toYourself) return false
+    if (!(source instanceof Question) || source.message === undefined || source.sent || entry.asked.toYourself)
+      return false
     if (source.host !== this.#host || source.outcome !== undefined) return false
     source.message.sendResultsTo = 'yourself'
     source.willPipeline([])
@@ -155,7 +172,8 @@ export class Answers {
   #return(entry: AnswerEntry, outcome: Results | Error): void {
     if (this.#link.failure !== undefined) return
     entry.returned = true
-    if (entry.toYourself) {
+    const { forgettable } = entry.asked
+    if (entry.asked.toYourself) {
       this.#send(entry, { kind: 'resultsSentElsewhere' }, [], false)
       return
     }
@@ -166,7 +184,7 @@ export class Answers {
     } else {
       try {
         payload = outcome.take()
-        fault = this.#link.faultOf(payload)
+        fault = this.#link.faultOf(payload) ?? this.#keep(entry, payload)
         if (fault !== undefined) payload.release()
       } catch (error) {
         fault = error as Error // a descriptor cannot be duplicated
@@ -174,20 +192,30 @@ export class Answers {
     }
     if (payload === undefined || fault !== undefined) {
       const exception = exceptionOf(fault as Error, this.#link.vat)
-      this.#send(entry, { kind: 'exception', exception }, [], entry.forgettable)
+      this.#send(entry, { kind: 'exception', exception }, [], forgettable)
     } else {
       this.#returnResults(entry, payload)
     }
-    if (entry.forgettable && (payload === undefined || payload.caps.length === 0)) this.#forget(entry)
+    if (forgettable && (payload === undefined || payload.caps.length === 0)) this.#forget(entry)
+  }
+
+  /** Why there is no room to keep the results until they are finished. */
+  #keep(entry: AnswerEntry, { length, caps, descriptors }: Payload): RpcError | undefined {
+    if (entry.asked.forgettable && caps.length === 0) return undefined
+    const bytes = heldBytesOf(length, caps.length, descriptors.length)
+    const refusal = this.#held.hold(bytes)
+    if (refusal === undefined) entry.resultBytes = bytes
+    return refusal
   }
 
   #returnResults(entry: AnswerEntry, payload: Payload): void {
     const { wire, pinned } = this.#link.tables.describeAll(payload)
     // Calls that are on their way already may have them as arguments.
-    const descriptors = entry.forgettable ? [] : duplicates(payload.descriptors)
+    const { forgettable } = entry.asked
+    const descriptors = forgettable ? [] : duplicates(payload.descriptors)
     entry.resultExports = exportsIn(wire.capTable)
-    this.#send(entry, { kind: 'results', payload: wire }, payload.descriptors, entry.forgettable && pinned.length === 0)
-    if (entry.forgettable && pinned.length === 0) return
+    this.#send(entry, { kind: 'results', payload: wire }, payload.descriptors, forgettable && pinned.length === 0)
+    if (forgettable && pinned.length === 0) return
     const kept = Answer.of(
       new Results(new Payload(payload.content, pinned as readonly Capability[], descriptors), this.#link.vat.values),
     )
@@ -197,13 +225,15 @@ export class Answers {
   }
 
   #forget(entry: AnswerEntry): void {
-    this.#entries.delete(entry.id)
+    this.#entries.delete(entry.asked.id)
+    this.#held.release(entry.resultBytes)
     entry.answer.release()
   }
 
   #send(entry: AnswerEntry, outcome: ReturnOutcome, descriptors: readonly Descriptor[], noFinishNeeded: boolean): void {
+    const { id, paramsRefused } = entry.asked
     this.#link.send(
-      { type: 'return', answerId: entry.id, releaseParamCaps: entry.paramsRefused, noFinishNeeded, outcome },
+      { type: 'return', answerId: id, releaseParamCaps: paramsRefused, noFinishNeeded, outcome },
       descriptors,
     )
     this.#link.settled()

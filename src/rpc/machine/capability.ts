@@ -5,6 +5,7 @@
  */
 import type { RpcError } from '../rpc-error.js'
 import type { Answer } from './answer.js'
+import type { HeldBytes } from './held-bytes.js'
 import type { CallMode, Path, TraceContext } from './messages.js'
 import type { Payload } from './payload.js'
 
@@ -25,6 +26,8 @@ export interface CallOrigin {
   readonly trace: TraceContext | undefined
   /** The session that it came by; undefined: from this vat. */
   readonly session: unknown
+  /** Where what its arguments are promised counts; undefined: nowhere. */
+  readonly held?: HeldBytes
   /** Of a call that a map makes: what all maps that are under way in it may still do together. */
   readonly mapBudget?: { calls: number; bytes: number }
 }

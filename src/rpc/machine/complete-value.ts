@@ -5,6 +5,7 @@ import { asError, RpcError } from '../rpc-error.js'
 import { type Binaries, type Decoded, decodeValue, type Promised } from '../values/decode.js'
 import { canceledError } from './answer.js'
 import type { CallOrigin } from './capability.js'
+import { type HeldBytes, heldBytesOf } from './held-bytes.js'
 import { nil, Payload } from './payload.js'
 import type { Vat } from './vat.js'
 
@@ -22,10 +23,13 @@ export interface CompleteValue extends Disposable {
  */
 export class Expansion {
   readonly #mostPromises: number
+  readonly #held: HeldBytes | undefined
   #promises = 0
   #bytes = 64 * 1024 * 1024
 
-  constructor(mostPromises = 1000) {
+  /** @param held where the bytes count until they are released */
+  constructor(held: HeldBytes | undefined, mostPromises = 1000) {
+    this.#held = held
     this.#mostPromises = mostPromises
   }
 
@@ -37,10 +41,13 @@ export class Expansion {
     }
   }
 
-  /** Throws RpcError `overloaded` for too many. */
-  addBytes(count: number): void {
+  /** Throws RpcError `overloaded` for too many. They count until the function is called that it gives. */
+  addBytes(count: number): () => void {
     this.#bytes -= count
     if (this.#bytes < 0) throw new RpcError('overloaded', 'what a value was promised comes to more than 64 MiB')
+    const refusal = this.#held?.hold(count)
+    if (refusal !== undefined) throw refusal
+    return () => this.#held?.release(count)
   }
 }
 
@@ -57,7 +64,7 @@ export function completeValue(
   vat: Vat,
   context: CallOrigin,
   done: (value: CompleteValue | Error) => void,
-  expansion: Expansion = new Expansion(),
+  expansion: Expansion = new Expansion(context.held),
   bytes: Binaries = 'copies',
 ): Stop {
   let decoded: Decoded
@@ -153,10 +160,11 @@ function fetch(
   let stop: Stop = () => answer.release()
   answer.subscribe((outcome) => {
     let results: Payload | undefined
+    let release: () => void
     try {
       if (outcome instanceof Error) throw outcome
       results = outcome.take()
-      expansion.addBytes(results.content.length)
+      release = expansion.addBytes(heldBytesOf(results.length, results.caps.length, results.descriptors.length))
     } catch (error) {
       results?.release()
       fetched(asError(error))
@@ -164,7 +172,11 @@ function fetch(
     } finally {
       answer.release()
     }
-    stop = completeValue(results, root, vat, context, fetched, expansion)
+    const completed = (value: CompleteValue | Error): void => {
+      if (value instanceof Error) release()
+      fetched(value instanceof Error ? value : complete(value.value, [value, { [Symbol.dispose]: release }]))
+    }
+    stop = completeValue(results, root, vat, context, completed, expansion)
   })
   return () => stop()
 }

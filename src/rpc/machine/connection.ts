@@ -19,6 +19,7 @@ import type { CallRequest, Capability } from './capability.js'
 import { type Embargo, Embargoes, embargoed } from './embargoes.js'
 import { errorOf, exceptionOf } from './exceptions.js'
 import { Exports } from './exports.js'
+import { HeldBytes } from './held-bytes.js'
 import type { ImportCapability, ImportHost } from './import-capability.js'
 import { Imports } from './imports.js'
 import { IncomingCalls } from './incoming-calls.js'
@@ -45,6 +46,8 @@ import type { Vat } from './vat.js'
 export interface ConnectionLimits {
   /** Calls of the peer's that are being served. */
   readonly calls: number
+  /** Bytes that the peer's calls hold. */
+  readonly callBytes: number
   /** Objects that the peer holds. */
   readonly exports: number
   /** Objects of the peer's that are held here. */
@@ -111,8 +114,9 @@ export class Connection implements Link, ImportHost, QuestionHost {
       limits.exports,
     )
     this.#imports = new Imports(this, limits.imports)
-    this.#answers = new Answers(this, this, limits.calls)
-    this.#calls = new IncomingCalls(this, this.#answers, this.#exports, main, context)
+    const held = new HeldBytes(limits.callBytes)
+    this.#answers = new Answers(this, this, limits.calls, held)
+    this.#calls = new IncomingCalls(this, this.#answers, this.#exports, main, context, held)
     this.#questions = new Questions(this, this, (id) => this.#answers.get(id))
     this.tables = new CapTables(this, this.#exports, this.#imports, (id) => this.#answers.get(id))
   }
@@ -290,7 +294,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
       if (message.type === 'call' || message.type === 'return') {
         used = true
         const received = descriptors.length === 0 && lost === 0 && !stays ? noDescriptors : { descriptors, lost, stays }
-        if (message.type === 'call') this.#calls.onCall(message, received, this.#refusalOf(message))
+        if (message.type === 'call') this.#calls.onCall(message, bytes.length, received, this.#refusalOf(message))
         else this.#questions.onReturn(message, received)
       } else {
         this.#onMessage(message)

@@ -6,9 +6,10 @@ import { encodeValue } from '../values/encode.js'
 import { CapabilityReference } from '../values/reference.js'
 import { Tag } from '../values/tags.js'
 import { Answer } from './answer.js'
-import type { Answers } from './answers.js'
+import type { Answers, Asked } from './answers.js'
 import type { CallOrigin, Capability } from './capability.js'
 import type { Exports } from './exports.js'
+import { type HeldBytes, heldBytesOf } from './held-bytes.js'
 import type { Link } from './link.js'
 import { LocalCapability } from './local-capability.js'
 import { type Call, isOneWay, type ReceivedDescriptors } from './messages.js'
@@ -22,26 +23,30 @@ export class IncomingCalls {
   readonly #main: Capability
   /** What methods are told of their session. */
   readonly #context: unknown
+  readonly #held: HeldBytes
 
   /** Borrows the main object. */
-  constructor(link: Link, answers: Answers, exports: Exports, main: Capability, context: unknown) {
+  constructor(link: Link, answers: Answers, exports: Exports, main: Capability, context: unknown, held: HeldBytes) {
     this.#link = link
     this.#answers = answers
     this.#exports = exports
     this.#main = main
     this.#context = context
+    this.#held = held
   }
 
   /** The peer asks for the main object. */
   onBootstrap(questionId: number): void {
-    this.#answers.add(questionId, false, false, () => Answer.of(this.#mainResults()))
+    const asked = { id: questionId, forgettable: false, toYourself: false, bytes: 0, paramsRefused: false }
+    this.#answers.add(asked, () => Answer.of(this.#mainResults()))
   }
 
   /**
    * A call of the peer's. Owns the descriptors. Throws for what breaks the protocol.
+   * @param length of the message, in bytes
    * @param refusal why it is not served, if it is not
    */
-  onCall(call: Call, received: ReceivedDescriptors, refusal: RpcError | undefined): void {
+  onCall(call: Call, length: number, received: ReceivedDescriptors, refusal: RpcError | undefined): void {
     const overloaded = this.#link.tables.faultOfNames(call.params.capTable)
     if (overloaded !== undefined) {
       for (const descriptor of received.descriptors) descriptor.close()
@@ -60,8 +65,9 @@ export class IncomingCalls {
         taken = true
         return this.#callTarget(call, params as Payload, context, received.stays)
       }
-      if (isOneWay(call)) this.#answers.serveOneWay(serve)
-      else this.#answers.add(call.questionId, call.noPromisePipelining, call.sendResultsTo === 'yourself', serve)
+      const bytes = heldBytesOf(length, caps.length, received.descriptors.length + received.lost)
+      if (isOneWay(call)) this.#answers.serveOneWay(bytes, serve)
+      else this.#answers.add(askedBy(call, bytes, false), serve)
     } finally {
       if (!taken) {
         if (params === undefined) for (const descriptor of received.descriptors) descriptor.close()
@@ -73,8 +79,7 @@ export class IncomingCalls {
   /** None of what the params name is taken note of. */
   #refuseParams(call: Call, error: RpcError): void {
     if (isOneWay(call)) throw error // the caller would never be told
-    const { questionId, noPromisePipelining, sendResultsTo } = call
-    this.#answers.add(questionId, noPromisePipelining, sendResultsTo === 'yourself', () => Answer.failed(error), true)
+    this.#answers.add(askedBy(call, 0, true), () => Answer.failed(error))
   }
 
   #callTarget(call: Call, params: Payload, context: CallOrigin, stays: boolean): Answer {
@@ -100,7 +105,12 @@ export class IncomingCalls {
   }
 
   #originOf({ deadline, trace }: Call): CallOrigin {
-    return { deadline: deadline === 0 ? 0 : performance.now() + deadline, trace, session: this.#context }
+    return {
+      deadline: deadline === 0 ? 0 : performance.now() + deadline,
+      trace,
+      session: this.#context,
+      held: this.#held,
+    }
   }
 
   #mainResults(): Results {
@@ -110,6 +120,12 @@ export class IncomingCalls {
       this.#link.vat.values,
     )
   }
+}
+
+function askedBy(call: Call, bytes: number, paramsRefused: boolean): Asked {
+  const { questionId, noPromisePipelining, sendResultsTo } = call
+  const toYourself = sendResultsTo === 'yourself'
+  return { id: questionId, forgettable: noPromisePipelining, toYourself, bytes, paramsRefused }
 }
 
 function withOwnContent(params: Payload): Payload {

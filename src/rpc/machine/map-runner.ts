@@ -62,7 +62,7 @@ function run(vat: Vat, input: Payload, program: Payload, context: CallOrigin, an
       const each = `${steps.length} steps, ${cost.bytes} bytes`
       throw new RpcError('overloaded', `a map of ${elements.length} elements, ${each} each, is over what one may cost`)
     }
-    const expansion = new Expansion(mostCalls)
+    const expansion = new Expansion(context.held, mostCalls)
     const gathered: (CompleteValue | Error | undefined)[] = elements.map(() => undefined)
     let missing = elements.length
     const settle = (): void => {

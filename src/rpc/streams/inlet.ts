@@ -118,7 +118,7 @@ export class Inlet extends Capability {
         this.#give(complete, taker)
         if (later) this.#serve()
       },
-      new Expansion(),
+      new Expansion(undefined),
       'views', // nobody else has the memory of a chunk
     )
     later = true

@@ -160,6 +160,62 @@ describe('a flood of names', () => {
   })
 })
 
+describe('calls that are never finished', () => {
+  const arguments100 = [new Uint8Array(100_000)]
+  const options = { limits: { callBytes: 1_000_000 } }
+
+  it('keep no more of their results than limits.callBytes', async () => {
+    const peer = rawPeer(new Main(), options)
+    await peer.bootstrap()
+    const questions = Array.from({ length: 20 }, () => peer.call({ method: ['echo'], args: arguments100 }))
+    expect(await peer.returned(questions[8] as number)).toMatchObject({ outcome: { kind: 'results' } })
+    expect(await peer.outcomeOf(questions[19] as number)).toMatch(/^overloaded: .*limits\.callBytes/)
+    for (const question of questions) peer.finish(question)
+    const again = peer.call({ method: ['echo'], args: arguments100 })
+    expect(await peer.returned(again)).toMatchObject({ outcome: { kind: 'results' } })
+  })
+
+  it('and cannot have results count that nobody can call on', async () => {
+    const peer = rawPeer(new Main(), options)
+    await peer.bootstrap()
+    const questions = Array.from({ length: 20 }, () =>
+      peer.call({ method: ['echo'], args: arguments100, noPromisePipelining: true }),
+    )
+    expect(await peer.returned(questions[19] as number)).toMatchObject({ outcome: { kind: 'results' } })
+  })
+
+  it('keep no more of their arguments, where a method has passed them on to the peer', async () => {
+    const peer = rawPeer({ callBack: (callback: () => unknown) => callback() }, options)
+    await peer.bootstrap()
+    const args = [{ '\0': [11, 0] }, new Uint8Array(100_000)]
+    const capTable = [capOf('senderHosted', 7)]
+    const questions = Array.from({ length: 20 }, () => peer.call({ method: ['callBack'], args, capTable }))
+    expect(await peer.outcomeOf(questions[0] as number)).toBe('takeFromOtherQuestion')
+    expect(await peer.outcomeOf(questions[19] as number)).toMatch(/^overloaded: .*limits\.callBytes/)
+    for (const question of questions) peer.finish(question)
+    expect(await peer.outcomeOf(peer.call({ method: ['callBack'], args, capTable }))).toBe('takeFromOtherQuestion')
+  })
+
+  it('end the session, if they are one-way and wait', async () => {
+    const main = new Main()
+    const peer = rawPeer(main, options)
+    await peer.bootstrap()
+    for (let i = 0; i < 20; i++) peer.call({ method: ['wait'], args: arguments100, oneWay: true })
+    expect(await peer.aborted()).toMatch(/^overloaded: .*limits\.callBytes/)
+    expect(main.running).toBeLessThan(13)
+    main.go()
+  })
+
+  it('have names of methods that count as well', async () => {
+    const peer = rawPeer(new Main(), options)
+    await peer.bootstrap()
+    const first = peer.call({ method: ['wait'] })
+    const name = 'x'.repeat(100_000)
+    const questions = Array.from({ length: 20 }, () => peer.call({ target: promisedAnswer(first), method: [name] }))
+    expect(await peer.outcomeOf(questions[19] as number)).toMatch(/^overloaded: .*limits\.callBytes/)
+  })
+})
+
 describe('a small message that stands for much', () => {
   it('is refused before it is decoded', async () => {
     const peer = rawPeer(new Main())
