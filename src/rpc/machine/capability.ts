@@ -16,7 +16,7 @@ export interface CallRequest {
   readonly params: Payload
   readonly context: CallOrigin
   /** Nobody wants to know what becomes of it: nothing comes back, not even why it failed. */
-  readonly oneWay?: true
+  readonly oneWay?: boolean
 }
 
 /** What a call carries besides its parameters. */

@@ -75,14 +75,14 @@ export function completeValue(
     return nothingToStop
   }
   if (decoded.promised.length === 0) {
-    done(complete(decoded.value, decoded.owned))
+    done(new OwningValue(decoded.value, decoded.owned))
     return nothingToStop
   }
   try {
     expansion.addPromises(decoded.promised.length)
   } catch (error) {
     for (const { cap } of decoded.promised) cap.release()
-    complete(undefined, decoded.owned).dispose()
+    new OwningValue(undefined, decoded.owned).dispose()
     done(asError(error))
     return nothingToStop
   }
@@ -130,14 +130,14 @@ class Completion {
     this.#decoded.owned.push(value)
     if (--this.#missing > 0) return
     this.#over = true
-    this.#done(complete(this.#decoded.value, this.#decoded.owned))
+    this.#done(new OwningValue(this.#decoded.value, this.#decoded.owned))
   }
 
   #fail(error: Error): void {
     if (this.#over) return
     this.#over = true
     this.#stopAll()
-    complete(undefined, this.#decoded.owned).dispose()
+    new OwningValue(undefined, this.#decoded.owned).dispose()
     this.#done(error)
   }
 
@@ -174,18 +174,33 @@ function fetch(
     }
     const completed = (value: CompleteValue | Error): void => {
       if (value instanceof Error) release()
-      fetched(value instanceof Error ? value : complete(value.value, [value, { [Symbol.dispose]: release }]))
+      fetched(value instanceof Error ? value : new OwningValue(value.value, [value, { [Symbol.dispose]: release }]))
     }
     stop = completeValue(results, root, vat, context, completed, expansion)
   })
   return () => stop()
 }
 
-function complete(value: unknown, owned: readonly Disposable[]): CompleteValue {
-  const dispose = (): void => {
-    for (const disposable of owned) disposable[Symbol.dispose]()
+class OwningValue implements CompleteValue {
+  readonly value: unknown
+  readonly #owned: readonly Disposable[]
+
+  constructor(value: unknown, owned: readonly Disposable[]) {
+    this.value = value
+    this.#owned = owned
   }
-  return { value, owns: owned.length > 0, dispose, [Symbol.dispose]: dispose }
+
+  get owns(): boolean {
+    return this.#owned.length > 0
+  }
+
+  dispose(): void {
+    for (const disposable of this.#owned) disposable[Symbol.dispose]()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
 }
 
 function nothingToStop(): void {}

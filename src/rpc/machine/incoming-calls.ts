@@ -84,7 +84,7 @@ export class IncomingCalls {
 
   #callTarget(call: Call, params: Payload, context: CallOrigin, stays: boolean): Answer {
     const { target, mode, method } = call
-    const oneWay = isOneWay(call) ? ({ oneWay: true } as const) : {}
+    const oneWay = isOneWay(call)
     try {
       if (target.kind === 'importedCap') {
         const cap = this.#exports.get(target.id)
@@ -92,12 +92,12 @@ export class IncomingCalls {
         const path = target.transform.length === 0 ? method : [...target.transform, ...method]
         const atOnce = mode === 'call' && cap.resolved instanceof LocalCapability
         const at = atOnce || stays ? params : withOwnContent(params)
-        return cap.call({ mode, path, params: at, context, ...oneWay })
+        return cap.call({ mode, path, params: at, context, oneWay })
       }
       const path = [...target.transform, ...method]
       return this.#answers
         .get(target.id)
-        .call({ mode, path, params: stays ? params : withOwnContent(params), context, ...oneWay })
+        .call({ mode, path, params: stays ? params : withOwnContent(params), context, oneWay })
     } catch (error) {
       params.release()
       throw error

@@ -137,7 +137,7 @@ export class Inlet extends Capability {
       this.#fail(error)
       taker.reject(error)
     } else {
-      taker.resolve({ done: false, value: withDisposer({ ...complete, value: complete.value[0] }) })
+      taker.resolve({ done: false, value: withDisposer(complete, complete.value[0]) })
     }
   }
 

@@ -21,7 +21,7 @@ export class SourceReader {
 
   /** Takes over the reference to the source. */
   constructor(source: Capability, vat: Vat) {
-    this.#source = Handle.over({ cap: source }, vat, noOptions)
+    this.#source = Handle.ofCapability(source, vat, noOptions)
     this.#window = new ReceiveWindow(vat.options.windowBytes, (weight) => this.#grant(weight))
     this.#inlet = new Inlet(vat, this.#window, (error) => void this.#cancel(error))
   }

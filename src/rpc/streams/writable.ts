@@ -91,7 +91,7 @@ class PushedChunks implements Feed {
   #end: { readonly error: unknown } | 'properly' | undefined
 
   constructor(target: Capability, vat: Vat) {
-    this.#target = Handle.over({ cap: target }, vat, noOptions)
+    this.#target = Handle.ofCapability(target, vat, noOptions)
     this.#vat = vat
   }
 

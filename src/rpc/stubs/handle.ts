@@ -22,34 +22,46 @@ import { recording } from './recording.js'
 /** What a call may name: longer paths are nobody's. */
 const longestPath = 256
 
-/** What is called: one of the two, owned. */
-export type Held = { readonly cap: Capability } | { readonly answer: Answer }
-
 export class Handle implements Passable {
   readonly vat: Vat
   readonly options: CallOptions
   readonly path: Path
   /** Of a property: what it is a property of. */
   readonly #root: Handle | undefined
-  readonly #held: Held | undefined
+  /** What is called: one of the two, owned; of a property neither. */
+  readonly #cap: Capability | undefined
+  readonly #answer: Answer | undefined
   #disposed = false
   #promise: Promise<unknown> | undefined
 
-  private constructor(vat: Vat, options: CallOptions, held: Held | undefined, root: Handle | undefined, path: Path) {
+  private constructor(
+    vat: Vat,
+    options: CallOptions,
+    path: Path,
+    root: Handle | undefined,
+    cap: Capability | undefined,
+    answer: Answer | undefined,
+  ) {
     this.vat = vat
     this.options = options
-    this.#held = held
-    this.#root = root
     this.path = path
+    this.#root = root
+    this.#cap = cap
+    this.#answer = answer
   }
 
   /** Takes over the reference. */
-  static over(held: Held, vat: Vat, options: CallOptions): Handle {
-    return new Handle(vat, options, held, undefined, noPath)
+  static ofCapability(cap: Capability, vat: Vat, options: CallOptions): Handle {
+    return new Handle(vat, options, noPath, undefined, cap, undefined)
+  }
+
+  /** Takes over the reference. */
+  static ofAnswer(answer: Answer, vat: Vat, options: CallOptions): Handle {
+    return new Handle(vat, options, noPath, undefined, undefined, answer)
   }
 
   property(key: string | number): Handle {
-    return new Handle(this.vat, this.options, undefined, this.root, [...this.path, key])
+    return this.#propertyAt([...this.path, key], this.options)
   }
 
   get root(): Handle {
@@ -58,7 +70,7 @@ export class Handle implements Passable {
 
   /** It can be awaited: a promise, or a property. */
   get thenable(): boolean {
-    return this.#root !== undefined || 'answer' in (this.#held as Held)
+    return this.#cap === undefined
   }
 
   get disposed(): boolean {
@@ -67,7 +79,7 @@ export class Handle implements Passable {
 
   /** The capability itself; undefined for a promise and a property. Borrowed. */
   get capability(): Capability | undefined {
-    return this.#held !== undefined && 'cap' in this.#held ? this.#held.cap : undefined
+    return this.#cap
   }
 
   /** What becomes of a call of what it stands for; a reference of the caller's own. Never throws. */
@@ -100,13 +112,12 @@ export class Handle implements Passable {
 
   /** Sends it. Owns the params. One-way: nothing is heard of what becomes of it. */
   request(mode: CallMode, params: Payload, oneWay = false): Answer {
-    const held = this.root.#held as Held
     const fault = this.#fault()
     if (fault !== undefined) {
       params.release()
       return Answer.failed(fault)
     }
-    const { options, path } = this
+    const { options, path, root } = this
     let context: CallOrigin
     try {
       context = this.#origin()
@@ -114,8 +125,8 @@ export class Handle implements Passable {
       params.release()
       return Answer.failed(error)
     }
-    const request = { mode, path, params, context, ...(oneWay ? { oneWay } : {}) } as const
-    const answer = 'cap' in held ? held.cap.call(request) : held.answer.call(request)
+    const request = { mode, path, params, context, oneWay }
+    const answer = (root.#cap ?? (root.#answer as Answer)).call(request)
     return limitedAnswer(answer, options, context.deadline)
   }
 
@@ -148,57 +159,52 @@ export class Handle implements Passable {
   }
 
   pass(): { readonly cap: Capability; readonly path: Path | undefined } {
-    const held = this.root.#held as Held
-    if (this.disposed) throw disposedError()
-    if ('answer' in held) return { cap: capabilityAt(held.answer, noPath), path: this.path }
-    return { cap: held.cap.addRef(), path: this.#root === undefined ? undefined : this.path }
+    const root = this.root
+    if (root.#disposed) throw disposedError()
+    if (root.#answer !== undefined) return { cap: capabilityAt(root.#answer, noPath), path: this.path }
+    const cap = (root.#cap as Capability).addRef()
+    return { cap, path: this.#root === undefined ? undefined : this.path }
   }
 
   known(): { readonly value: unknown } | undefined {
-    const held = this.root.#held as Held
-    const outcome = this.disposed || 'cap' in held ? undefined : held.answer.outcome
+    const root = this.root
+    const outcome = root.#disposed ? undefined : root.#answer?.outcome
     return outcome === undefined || outcome instanceof Error ? undefined : outcome.valueAt(this.path)
   }
 
   answer(): Answer | undefined {
     if (this.#root !== undefined) return this.get()
-    const held = this.#held as Held
-    if (!('answer' in held)) return undefined
-    return this.#disposed ? Answer.failed(disposedError()) : held.answer.addRef()
+    if (this.#answer === undefined) return undefined
+    return this.#disposed ? Answer.failed(disposedError()) : this.#answer.addRef()
   }
 
   /** Another owner of the same. Throws ClosedError once disposed. */
   dup(): Handle {
     if (this.disposed) throw disposedError()
-    if (this.#root !== undefined) return new Handle(this.vat, this.options, undefined, this.#root, this.path)
-    return Handle.over(this.#another(), this.vat, this.options)
+    if (this.#root !== undefined) return this.#propertyAt(this.path, this.options)
+    if (this.#cap !== undefined) return Handle.ofCapability(this.#cap.addRef(), this.vat, this.options)
+    return Handle.ofAnswer(this.#another(), this.vat, this.options)
   }
 
   /** The same object, with other options for its calls. */
   withOptions(options: CallOptions): Handle {
     const merged = { ...this.options, ...options }
     if (this.disposed) throw disposedError()
-    if (this.#root !== undefined) {
-      return new Handle(this.vat, merged, undefined, this.#root, this.path)
-    }
-    const another = this.#another()
-    if ('cap' in another) return Handle.over(another, this.vat, merged)
+    if (this.#root !== undefined) return this.#propertyAt(this.path, merged)
+    if (this.#cap !== undefined) return Handle.ofCapability(this.#cap.addRef(), this.vat, merged)
     // What it promises is waited for under the options too, from now on.
-    return Handle.over(
-      { answer: limitedAnswer(another.answer, options, performance.now() + (options.timeout ?? 0)) },
-      this.vat,
-      merged,
-    )
+    const limited = limitedAnswer(this.#another(), options, performance.now() + (options.timeout ?? 0))
+    return Handle.ofAnswer(limited, this.vat, merged)
   }
 
   onBroken(callback: (error: Error) => void): void {
-    const held = this.root.#held as Held
-    if (this.disposed) throw disposedError()
-    if ('cap' in held) {
-      held.cap.onBroken(callback)
+    const { root } = this
+    if (root.#disposed) throw disposedError()
+    if (root.#cap !== undefined) {
+      root.#cap.onBroken(callback)
       return
     }
-    const { answer } = held
+    const answer = root.#answer as Answer
     answer.subscribe(() => {
       if (answer.released) return
       const cap = capabilityAt(answer, noPath)
@@ -210,28 +216,32 @@ export class Handle implements Passable {
   dispose(): void {
     if (this.#root !== undefined || this.#disposed) return
     this.#disposed = true
-    const held = this.#held as Held
-    if ('cap' in held) held.cap.release()
-    else held.answer.release()
+    this.#cap?.release()
+    this.#answer?.release()
   }
 
-  /** The same, with an owner of its own. */
-  #another(): Held {
-    const held = this.#held as Held
-    return 'cap' in held ? { cap: held.cap.addRef() } : { answer: forked(held.answer.addRef()) }
+  #propertyAt(path: Path, options: CallOptions): Handle {
+    return new Handle(this.vat, options, path, this.root, undefined, undefined)
+  }
+
+  /** What is promised, with an owner of its own. */
+  #another(): Answer {
+    return forked((this.#answer as Answer).addRef())
   }
 
   #origin(): CallOrigin {
     const { timeout } = this.options
+    const { traceContext } = this.vat.options
+    if (timeout === undefined && traceContext === undefined) return localOrigin
     return {
       deadline: isBounded(timeout) ? performance.now() + timeout : 0,
-      trace: currentTrace(this.vat.options.traceContext),
+      trace: currentTrace(traceContext),
       session: undefined,
     }
   }
 
   #fault(): Error | undefined {
-    if (this.disposed) return disposedError()
+    if (this.root.#disposed) return disposedError()
     if (this.path.length > longestPath) return new RpcError('failed', `a path of more than ${longestPath} names`)
     const { signal } = this.options
     return signal?.aborted === true ? asError(signal.reason) : undefined

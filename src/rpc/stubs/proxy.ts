@@ -19,20 +19,17 @@ export const prototypes: { stub: object; promise: object } = { stub: {}, promise
 
 /** A stub of a capability. Takes over the reference. */
 export function stubOf(cap: Capability, vat: Vat, options: CallOptions = noOptions): object {
-  return proxyOf(Handle.over({ cap }, vat, options))
+  return proxyOf(Handle.ofCapability(cap, vat, options))
 }
 
 /** The promise of a call. Takes over the reference. */
 export function promiseOf(answer: Answer, vat: Vat, options: CallOptions = noOptions): object {
-  return proxyOf(Handle.over({ answer }, vat, options))
+  return proxyOf(Handle.ofAnswer(answer, vat, options))
 }
 
 export function proxyOf(handle: Handle): object {
-  const target = (() => {}) as Target
-  Object.defineProperties(target, { handle: { value: handle, configurable: true }, ...described })
-  const proxy = new Proxy(target, traps)
-  const { capability } = handle
-  if (capability !== undefined) forgotten.register(proxy, handle, handle)
+  const proxy = new Proxy(target, new Traps(handle))
+  if (!handle.thenable) forgotten.register(proxy, handle, handle)
   return proxy
 }
 
@@ -42,67 +39,128 @@ function disposeOf(handle: Handle): void {
   handle.dispose()
 }
 
-interface Target {
-  (): void
+/** The names of a stub that are kept: methods are called again and again. */
+const mostMembers = 64
+
+/** A proxy's handler, made for each: the target is the same for all, since it has nothing of its own. */
+class Traps implements ProxyHandler<() => void> {
   readonly handle: Handle
-}
+  /** Of its own: traps that are called for each call are found quickest here. */
+  readonly get = getMember
+  readonly apply = callHandle
+  /** Of a stub: its members, by their names. */
+  members: Map<string, object> | undefined
 
-/** What util.inspect looks for: on the target, behind the proxy's back, though it is called with the proxy. */
-const described = {
-  [inspect.custom]: {
-    value(this: { readonly [passable]?: Handle }) {
-      const handle = this[passable]
-      return `${handle?.thenable === true ? 'RpcPromise' : 'RpcStub'} {${handle?.disposed === true ? ' disposed ' : ''}}`
-    },
-    configurable: true,
-  },
-}
+  constructor(handle: Handle) {
+    this.handle = handle
+  }
 
-const traps: ProxyHandler<Target> = {
-  get({ handle }, key) {
-    if (typeof key === 'symbol') return ofSymbol(handle, key)
-    switch (key) {
-      case 'then':
-        if (!handle.thenable) return undefined
-        return (onFulfilled: never, onRejected: never) => handle.promise().then(onFulfilled, onRejected)
-      case 'catch':
-        if (handle.thenable) return (onRejected: never) => handle.promise().catch(onRejected)
-        break
-      case 'finally':
-        if (handle.thenable) return (onFinally: never) => handle.promise().finally(onFinally)
-        break
-      case 'map':
-        if (handle.thenable) {
-          const standIn = (answer: Answer) => promiseOf(answer, handle.vat)
-          return (apply: (element: unknown) => unknown) =>
-            promiseOf(recordMap(handle, apply, standIn), handle.vat, handle.options)
-        }
-        break
-      case 'dup':
-        return () => proxyOf(handle.dup())
-      case 'onRpcBroken':
-        return (callback: (error: Error) => void) => handle.onBroken(callback)
-    }
-    return proxyOf(handle.property(/^(0|[1-9]\d{0,8})$/.test(key) ? Number(key) : key))
-  },
-  apply({ handle }, _this, args: unknown[]) {
-    return promiseOf(handle.call(args), handle.vat, handle.options)
-  },
-  getPrototypeOf({ handle }) {
-    return handle.thenable ? prototypes.promise : prototypes.stub
-  },
-  has(_target, key) {
+  getPrototypeOf(): object {
+    return this.handle.thenable ? prototypes.promise : prototypes.stub
+  }
+
+  has(_target: unknown, key: string | symbol): boolean {
     return key === Symbol.dispose || key === passable
-  },
-  set(_target, key) {
+  }
+
+  set(_target: unknown, key: string | symbol): never {
     throw new UsageError(`${String(key)} cannot be set: a stub has no properties of its own`)
+  }
+
+  ownKeys(): never[] {
+    return []
+  }
+
+  getOwnPropertyDescriptor(): undefined {
+    return undefined
+  }
+
+  defineProperty(): false {
+    return false
+  }
+
+  deleteProperty(): false {
+    return false
+  }
+
+  preventExtensions(): false {
+    return false
+  }
+
+  setPrototypeOf(): false {
+    return false
+  }
+}
+
+/** What util.inspect looks for is on the target, behind the proxy's back, though it is called with the proxy. */
+const target = Object.defineProperty(() => {}, inspect.custom, {
+  value(this: { readonly [passable]?: Handle }) {
+    const handle = this[passable]
+    return `${handle?.thenable === true ? 'RpcPromise' : 'RpcStub'} {${handle?.disposed === true ? ' disposed ' : ''}}`
   },
-  ownKeys: () => [],
-  getOwnPropertyDescriptor: () => undefined,
-  defineProperty: () => false,
-  deleteProperty: () => false,
-  preventExtensions: () => false,
-  setPrototypeOf: () => false,
+  configurable: true,
+})
+
+function callHandle(this: Traps, _target: unknown, _this: unknown, args: unknown[]): object {
+  const { handle } = this
+  return promiseOf(handle.call(args), handle.vat, handle.options)
+}
+
+function getMember(this: Traps, _target: unknown, key: string | symbol): unknown {
+  const { handle } = this
+  if (typeof key === 'symbol') return ofSymbol(handle, key)
+  const own = ownMember(handle, key)
+  if (own !== notOwn) return own
+  if (handle.thenable) return memberOf(handle, key)
+  let member = this.members?.get(key)
+  if (member === undefined) {
+    member = memberOf(handle, key)
+    this.members ??= new Map()
+    if (this.members.size < mostMembers) this.members.set(key, member)
+  }
+  return member
+}
+
+function memberOf(handle: Handle, key: string): object {
+  return proxyOf(handle.property(indexOf(key) ?? key))
+}
+
+/** As a number, if it is written as an index is. */
+function indexOf(key: string): number | undefined {
+  const first = key.charCodeAt(0)
+  return first >= 0x30 && first <= 0x39 && /^(0|[1-9]\d{0,8})$/.test(key) ? Number(key) : undefined
+}
+
+const notOwn = Symbol('not its own')
+
+/** What a stub or promise can do itself. */
+function ownMember(handle: Handle, key: string): unknown {
+  switch (key) {
+    case 'then':
+      return handle.thenable ? thenOf(handle) : undefined
+    case 'catch':
+      return handle.thenable ? (onRejected: never) => handle.promise().catch(onRejected) : notOwn
+    case 'finally':
+      return handle.thenable ? (onFinally: never) => handle.promise().finally(onFinally) : notOwn
+    case 'map':
+      return handle.thenable ? mapOf(handle) : notOwn
+    case 'dup':
+      return () => proxyOf(handle.dup())
+    case 'onRpcBroken':
+      return (callback: (error: Error) => void) => handle.onBroken(callback)
+    default:
+      return notOwn
+  }
+}
+
+function thenOf(handle: Handle): unknown {
+  return (onFulfilled: never, onRejected: never) => handle.promise().then(onFulfilled, onRejected)
+}
+
+function mapOf(handle: Handle): unknown {
+  const standIn = (answer: Answer) => promiseOf(answer, handle.vat)
+  return (apply: (element: unknown) => unknown) =>
+    promiseOf(recordMap(handle, apply, standIn), handle.vat, handle.options)
 }
 
 function ofSymbol(handle: Handle, key: symbol): unknown {

@@ -58,7 +58,7 @@ export function decodeValue(
   try {
     const { marks, binaries } = scanValue(payload.content, limits)
     const value = unpack(payload.content)
-    if (!marks && !binaries && payload.plain) return { value, owned: [], promised: [] }
+    if (!marks && !binaries && payload.plain) return { value, owned: none, promised: none }
     const result: Decoded = { value, owned: [], promised: [] }
     decoder = new ValueDecoder(payload, incoming, result, bytes)
     result.value = decoder.decode(value)
@@ -71,6 +71,9 @@ export function decodeValue(
     else decoder.releaseUnused()
   }
 }
+
+const none: never[] = []
+Object.freeze(none)
 
 abstract class Decoder {
   protected readonly payload: Payload
