@@ -3,6 +3,7 @@
  */
 import type { RpcError } from '../rpc-error.js'
 import { encodeValue } from '../values/encode.js'
+import { keptCopy } from '../values/kept-copy.js'
 import { CapabilityReference } from '../values/reference.js'
 import { Tag } from '../values/tags.js'
 import { Answer } from './answer.js'
@@ -129,5 +130,5 @@ function askedBy(call: Call, bytes: number, paramsRefused: boolean): Asked {
 }
 
 function withOwnContent(params: Payload): Payload {
-  return new Payload(params.content.slice(), params.caps, params.descriptors, params.lost)
+  return new Payload(keptCopy(params.content), params.caps, params.descriptors, params.lost)
 }

@@ -2,6 +2,7 @@
  * Questions: our calls on the peer, until they have returned and been finished.
  */
 import { RpcError } from '../rpc-error.js'
+import { keptCopy } from '../values/kept-copy.js'
 import { Answer } from './answer.js'
 import { exportsIn } from './answers.js'
 import type { CallRequest, Capability } from './capability.js'
@@ -195,7 +196,7 @@ export class Questions {
       for (const descriptor of descriptors) descriptor.close()
       throw error
     }
-    const payload = new Payload(stays ? wire.content : wire.content.slice(), caps, descriptors, lost)
+    const payload = new Payload(stays ? wire.content : keptCopy(wire.content), caps, descriptors, lost)
     const own = wire.capTable.map(isReceivers)
     if (question.pipelined.length === 0 || !own.includes(true)) return new Results(payload, vat.values)
     const embargoed = embargoCapabilities(payload, vat, own, question.pipelined, (path) =>

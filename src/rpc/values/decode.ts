@@ -16,6 +16,7 @@ import { mostBigintDigits, type ValueLimits } from './limits.js'
 import type { Incoming, ReceivedStream } from './passing.js'
 import { CapabilityReference, DescriptorReference, PromiseReference } from './reference.js'
 import { scanValue } from './scan.js'
+import { decodeShort, undecided } from './short-value.js'
 import { binaryKinds, type CapabilityTag, markKey, partsOf, Tag } from './tags.js'
 import { unpack } from './value-codec.js'
 
@@ -39,6 +40,8 @@ export interface Decoded {
 
 /** Throws RpcError of origin `remote` for what is no value, DescriptorLostError where one is missing. Owns nothing. */
 export function decodeTree(payload: Payload, limits: ValueLimits): unknown {
+  const short = decodeShort(payload.content, limits)
+  if (short !== undecided) return short
   const { marks, binaries } = scanValue(payload.content, limits)
   const value = unpack(payload.content)
   return marks || binaries ? new TreeDecoder(payload).decode(value) : value
@@ -54,6 +57,10 @@ export function decodeValue(
   limits: ValueLimits,
   bytes: Binaries = 'copies',
 ): Decoded {
+  if (payload.plain) {
+    const value = decodeShort(payload.content, limits)
+    if (value !== undecided) return { value, owned: none, promised: none }
+  }
   let decoder: ValueDecoder | undefined
   try {
     const { marks, binaries } = scanValue(payload.content, limits)

@@ -19,8 +19,9 @@ import { mostBigintDigits, type ValueLimits } from './limits.js'
 import { type GivenStream, type Outgoing, type Passable, passable } from './passing.js'
 import { CapabilityReference, DescriptorReference, PromiseReference } from './reference.js'
 import { binaryKinds, type CapabilityTag, markKey, Tag } from './tags.js'
+import { disposeWithin } from './unsent.js'
 import { pathText, spread, type Trail } from './value-path.js'
-import { type ValueWriter, withWriter } from './value-writer.js'
+import { ValueWriter } from './value-writer.js'
 
 export type Ownership = 'lent' | 'moved'
 
@@ -36,28 +37,38 @@ export function encodeValue(
   outgoing: Outgoing,
   limits: ValueLimits,
 ): Payload {
-  return withWriter((writer) => new Encoder(writer, root, ownership, outgoing, limits).encode(value))
+  const encoder = idle.pop() ?? new Encoder()
+  try {
+    return encoder.encode(value, root, ownership, outgoing, limits)
+  } finally {
+    if (idle.length < mostIdle) idle.push(encoder)
+  }
 }
 
 /** Bytes as the only argument of a call. They are not copied, and have to stay as they are until they are sent. */
 export function encodeReferring(bytes: Uint8Array): Payload {
-  return withWriter((writer) => {
-    writer.array(1)
-    writer.binaryHead(bytes.length)
-    return Payload.referring(writer.take(), bytes)
-  })
+  referringHead.array(1)
+  referringHead.binaryHead(bytes.length)
+  return Payload.referring(referringHead.take(), bytes)
 }
 
+const referringHead = new ValueWriter()
+
+const noCaps: readonly Capability[] = Object.freeze([])
+const noDescriptors: readonly Descriptor[] = Object.freeze([])
+
+/** One at a time: encoding may run anybody's code, which may encode other values meanwhile, by another one. */
 class Encoder {
-  readonly #out: ValueWriter
-  readonly #root: string
-  readonly #moved: boolean
-  readonly #outgoing: Outgoing
-  readonly #limits: ValueLimits
-  readonly #caps: Capability[] = []
-  readonly #descriptors: Descriptor[] = []
-  readonly #consumed: Passable[] = []
-  readonly #streams = new Map<object, GivenStream>()
+  readonly #out = new ValueWriter()
+  #root = ''
+  #moved = false
+  #outgoing!: Outgoing
+  #limits!: ValueLimits
+  /** What few values have is made when one has it. */
+  #caps: Capability[] | undefined
+  #descriptors: Descriptor[] | undefined
+  #consumed: Passable[] | undefined
+  #streams: Map<object, GivenStream> | undefined
   /** The keys that lead to what is being looked at, and the objects on the way. */
   readonly #trail: Trail = []
   readonly #ancestors: object[] = []
@@ -65,26 +76,38 @@ class Encoder {
   #depth = 0
   #count = 0
 
-  constructor(writer: ValueWriter, root: string, ownership: Ownership, outgoing: Outgoing, limits: ValueLimits) {
-    this.#out = writer
+  encode(value: unknown, root: string, ownership: Ownership, outgoing: Outgoing, limits: ValueLimits): Payload {
     this.#root = root
     this.#moved = ownership === 'moved'
     this.#outgoing = outgoing
     this.#limits = limits
-  }
-
-  encode(value: unknown): Payload {
     try {
       this.#write(value)
-      for (const stream of this.#streams.values()) stream.begin()
-      for (const stub of this.#consumed) stub.dispose()
-      return new Payload(this.#out.take(), this.#caps, this.#descriptors)
+      if (this.#streams !== undefined) for (const stream of this.#streams.values()) stream.begin()
+      if (this.#consumed !== undefined) for (const stub of this.#consumed) stub.dispose()
+      return new Payload(this.#out.take(), this.#caps ?? noCaps, this.#descriptors ?? noDescriptors)
     } catch (error) {
-      for (const cap of this.#caps) cap.release()
-      for (const descriptor of this.#descriptors) descriptor.close()
+      if (this.#caps !== undefined) for (const cap of this.#caps) cap.release()
+      if (this.#descriptors !== undefined) for (const descriptor of this.#descriptors) descriptor.close()
       if (this.#moved) disposeWithin(value)
-      throw error instanceof RangeError ? this.#fault(error.message) : error
+      const thrown = error instanceof RangeError ? this.#fault(error.message) : error
+      this.#trail.length = 0
+      this.#ancestors.length = 0
+      throw thrown
+    } finally {
+      this.#reset()
     }
+  }
+
+  /** As new, and holding on to nothing. */
+  #reset(): void {
+    this.#out.reset()
+    this.#caps = undefined
+    this.#descriptors = undefined
+    this.#consumed = undefined
+    this.#streams = undefined
+    this.#depth = 0
+    this.#count = 0
   }
 
   /** @param settled nothing can be put in its place later: a promise cannot stand there */
@@ -237,6 +260,7 @@ class Encoder {
   }
 
   #stream(tag: CapabilityTag, stream: object, give: () => GivenStream): void {
+    this.#streams ??= new Map()
     if (this.#streams.has(stream)) throw this.#fault('a stream cannot be in a value twice')
     const given = this.#named(give)
     this.#streams.set(stream, given)
@@ -251,7 +275,7 @@ class Encoder {
     }
     const known = settled ? undefined : stub.known()
     if (known !== undefined) {
-      if (this.#moved) this.#consumed.push(stub)
+      if (this.#moved) this.#consume(stub)
       this.#write(known.value, settled)
       return
     }
@@ -260,9 +284,14 @@ class Encoder {
       cap.release()
       throw this.#fault('a promise cannot travel in a map, in a set or as a part of an error: await it first')
     }
-    if (this.#moved) this.#consumed.push(stub)
+    if (this.#moved) this.#consume(stub)
     if (path === undefined) this.#cap(Tag.capability, cap)
     else this.#cap(Tag.promise, cap, path)
+  }
+
+  #consume(stub: Passable): void {
+    this.#consumed ??= []
+    this.#consumed.push(stub)
   }
 
   #target(tag: number, target: RpcTarget): void {
@@ -270,6 +299,7 @@ class Encoder {
   }
 
   #cap(tag: number, cap: Capability, path?: Path): void {
+    this.#caps ??= []
     const index = this.#caps.push(cap) - 1
     if (path === undefined) this.#mark(tag, index)
     else this.#mark(tag, index, path)
@@ -280,6 +310,7 @@ class Encoder {
   }
 
   #add(descriptor: Descriptor): void {
+    this.#descriptors ??= []
     this.#mark(Tag.descriptor, this.#descriptors.push(descriptor) - 1)
   }
 
@@ -363,6 +394,9 @@ class Encoder {
 
 const leaf = Object.freeze({})
 
+const mostIdle = 4
+const idle: Encoder[] = []
+
 function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
   return ArrayBuffer.isView(value)
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
@@ -383,34 +417,4 @@ function adviceFor(value: object): string {
   if (typeof (value as { then?: unknown }).then === 'function') return 'a promise cannot travel: await it first'
   const name = (value.constructor as { name?: string } | undefined)?.name ?? inspect(value)
   return `a ${name} cannot travel: pass plain data, or let its class extend RpcTarget to pass it by reference`
-}
-
-/**
- * Stubs, descriptors and streams of a result that cannot be sent: they were the callee's to give away, and nobody else will. What
- * is passed by reference keeps its own.
- */
-function disposeWithin(value: unknown): void {
-  const found = new Set<unknown>([value])
-  for (const item of found) {
-    const stub = typeof item === 'function' ? (item as { [passable]?: Passable })[passable] : undefined
-    if (stub !== undefined) stub.dispose()
-    else if (item instanceof Descriptor) item.close()
-    else if (item instanceof ReadableStream || item instanceof WritableStream) endUnsent(item)
-    else for (const member of membersOf(item)) found.add(member) // the set grows while it is gone through
-  }
-}
-
-function membersOf(value: unknown): Iterable<unknown> {
-  if (value instanceof Map) return [...value].flat()
-  if (value instanceof Set || Array.isArray(value)) return value
-  if (value instanceof Error) return [value.cause]
-  if (typeof value !== 'object' || value === null) return []
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null ? Object.values(value) : []
-}
-
-function endUnsent(stream: ReadableStream | WritableStream): void {
-  const unsent = new UsageError('the value that it was in cannot be sent')
-  const ended = stream instanceof ReadableStream ? stream.cancel(unsent) : stream.abort(unsent)
-  ended.catch(() => {}) // one that is locked is somebody's
 }

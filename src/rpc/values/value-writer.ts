@@ -5,25 +5,28 @@
  * Not msgpackr, which reads it: what that writes goes into a buffer that all of a process share (`useBuffer`,
  * RESET_BUFFER_MODE) by rules that anybody may change (`addExtension`).
  */
+import { keptCopy } from './kept-copy.js'
+
 const firstBytes = 4096
 /** What is larger is handed out as it is; what is smaller, as a copy. */
 const copiedBytes = 32 * 1024
 /** Strings up to this length are looked at one by one: calling Buffer for them takes longer. */
 const shortString = 24
+/** Up to this length, strings are written without asking for their length in bytes first. */
+const guessedString = 1024
 
 export class ValueWriter {
   #memory = Buffer.allocUnsafeSlow(firstBytes)
   #end = 0
 
-  /** What was written: memory that is nobody else's. The writer is as new from then on. */
+  /** What was written: bytes that nobody else has. The writer is as new from then on. */
   take(): Uint8Array {
-    const written = this.#memory.subarray(0, this.#end)
+    const memory = this.#memory
+    const end = this.#end
     this.#end = 0
-    if (written.length > copiedBytes) {
-      this.#memory = Buffer.allocUnsafeSlow(firstBytes)
-      return plain(written)
-    }
-    return plain(Buffer.from(written))
+    if (end <= copiedBytes) return keptCopy(memory, 0, end)
+    this.#memory = Buffer.allocUnsafeSlow(firstBytes)
+    return new Uint8Array(memory.buffer, 0, end) // no Buffer: the `slice` of one is no copy
   }
 
   /** Forgets what was written. */
@@ -53,7 +56,8 @@ export class ValueWriter {
 
   /** Half a surrogate pair becomes U+FFFD, as UTF-8 has no word for it. */
   string(value: string): void {
-    if (value.length <= shortString && this.#ascii(value)) return
+    if (value.length <= shortString ? this.#ascii(value) : value.length <= guessedString && this.#asLongAs(value))
+      return
     const length = Buffer.byteLength(value)
     this.#header(length, 0xa0, 32, 0xd9)
     this.#reserve(length)
@@ -150,6 +154,17 @@ export class ValueWriter {
     return true
   }
 
+  /** Whether it had as many bytes as characters, as is usual, and has been written. */
+  #asLongAs(value: string): boolean {
+    const { length } = value
+    const before = this.#end
+    this.#header(length, 0xa0, 32, 0xd9)
+    this.#reserve(3 * length)
+    const written = this.#memory.write(value, this.#end)
+    this.#end = written === length ? this.#end + written : before
+    return written === length
+  }
+
   #byte(value: number): void {
     this.#reserve(1)
     this.#memory[this.#end++] = value
@@ -161,23 +176,5 @@ export class ValueWriter {
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#memory.length * 2))
     this.#memory.copy(larger, 0, 0, this.#end)
     this.#memory = larger
-  }
-}
-
-/** No Buffer: the `slice` of one is no copy. */
-function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, length)
-}
-
-const idle: ValueWriter[] = []
-
-/** Runs `write`, which may be anybody's code and write other values meanwhile, with a writer of its own. */
-export function withWriter<T>(write: (writer: ValueWriter) => T): T {
-  const writer = idle.pop() ?? new ValueWriter()
-  try {
-    return write(writer)
-  } finally {
-    writer.reset()
-    if (idle.length < 4) idle.push(writer)
   }
 }
