@@ -3,7 +3,7 @@
  *
  *     npx tsx examples/calculator/server.ts @calculator
  */
-import { RpcError, RpcStub, RpcTarget, serve } from 'pillion/rpc'
+import { RpcError, RpcTarget, serve } from 'pillion/rpc'
 import type { Calculator, Expression, NumberFunction, Operator, Value } from './calculator.js'
 
 class Result extends RpcTarget implements Value {
@@ -63,14 +63,14 @@ async function evaluate(expression: Expression, params: readonly number[]): Prom
 /** Arguments are lent: what is to be kept beyond the call needs references of its own. */
 function keep(expression: Expression): Expression {
   if (typeof expression === 'number' || 'parameter' in expression) return expression
-  if (!('call' in expression)) return new RpcStub(expression) as unknown as Value // a stub of one can be all that it can
-  return { call: new RpcStub(expression.call), params: expression.params.map(keep) }
+  if (!('call' in expression)) return expression.dup()
+  return { call: expression.call.dup(), params: expression.params.map(keep) }
 }
 
 function release(expression: Expression): void {
   if (typeof expression === 'number' || 'parameter' in expression) return
-  const kept: unknown = 'call' in expression ? expression.call : expression
-  ;(kept as Disposable)[Symbol.dispose]()
+  const kept = 'call' in expression ? expression.call : expression
+  kept[Symbol.dispose]()
   if ('call' in expression) expression.params.forEach(release)
 }
 

@@ -1,6 +1,6 @@
 /** What two generations of the server say to each other by RPC, and what each process reports to main. Types alone. */
 import type { Descriptor } from 'pillion'
-import type { RpcTarget } from 'pillion/rpc'
+import type { RpcStub, RpcTarget } from 'pillion/rpc'
 
 /** What goes with a connection. */
 export interface ConnectionState {
@@ -11,7 +11,7 @@ export interface ConnectionState {
 
 export interface Predecessor extends RpcTarget {
   /** Hands everything over. If that fails, what could not be handed over is served on as before. */
-  handOver(successor: Successor): Promise<HandedOver>
+  handOver(successor: RpcStub<Successor>): Promise<HandedOver>
 }
 
 /** Descriptors are lent, as all arguments are: the predecessor has its own still, and closes it when the call has succeeded. */

@@ -25,8 +25,8 @@ class Heir extends RpcTarget implements Successor {
 }
 
 class Control extends RpcTarget implements Predecessor {
-  async handOver(successor: Successor): Promise<HandedOver> {
-    const handedOver = await service.handOver(successor as unknown as RpcStub<Successor>)
+  async handOver(successor: RpcStub<Successor>): Promise<HandedOver> {
+    const handedOver = await service.handOver(successor)
     controlServer.once('ended', () => void end()) // the successor has what it asked for, and hangs up
     return handedOver
   }

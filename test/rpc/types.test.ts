@@ -130,7 +130,7 @@ async function checks(): Promise<void> {
   // @ts-expect-error what arrives is a stub, whose calls are promised
   api.subscribe((_point, from: Account) => from.balance)
   api.subscribe(() => 5) // nobody looks at what it returns
-  api.subscribe(stop as unknown as (point: Point) => void)
+  api.subscribe(stop)
 
   // Data stays what it is.
   using data = await api.data()
