@@ -4,10 +4,10 @@
 
 namespace pillion {
 
-void CallBack(napi_env env, const Environment& environment, const Napi::FunctionReference& function) {
-  napi_value receiver = nullptr;
-  napi_get_global(env, &receiver);  // an object is asked for
-  napi_make_callback(env, environment.async_context(), receiver, function.Value(), 0, nullptr, nullptr);
+void CallBack(napi_env env, const Environment& environment, napi_value receiver, const Napi::FunctionReference& function) {
+  if (napi_make_callback(env, environment.async_context(), receiver, function.Value(), 0, nullptr, nullptr) == napi_ok) {
+    return;
+  }
   bool pending = false;
   napi_is_exception_pending(env, &pending);
   if (!pending) return;

@@ -8,7 +8,7 @@ namespace pillion {
 class Environment;
 
 // Calls a function without arguments and runs what it leaves for the end of the tick. What it throws becomes the
-// process's uncaught exception, as from any event: no exception crosses into native code.
-void CallBack(napi_env env, const Environment& environment, const Napi::FunctionReference& function);
+// process's uncaught exception, as from any event: no exception crosses into native code. `receiver` is any object.
+void CallBack(napi_env env, const Environment& environment, napi_value receiver, const Napi::FunctionReference& function);
 
 }  // namespace pillion

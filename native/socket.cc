@@ -39,6 +39,7 @@ void Socket::Init(Napi::Env env, Napi::Object exports) {
                                         InstanceMethod<&Socket::Watch>("watch"),
                                         InstanceMethod<&Socket::Lend>("lend"),
                                         InstanceMethod<&Socket::Send>("send"),
+                                        InstanceMethod<&Socket::SendRun>("sendRun"),
                                         InstanceMethod<&Socket::ShutDown>("shutDown"),
                                         InstanceMethod<&Socket::Configure>("configure"),
                                         InstanceMethod<&Socket::SetRef>("setRef"),
@@ -122,15 +123,15 @@ Napi::Value Socket::Number(const Napi::CallbackInfo& info) { return Napi::Number
 
 void Socket::OnReady(int events) {
   const Napi::HandleScope scope(Env());
-  [[maybe_unused]] const Napi::Value alive = Value();  // whatever JavaScript lets go of in the callbacks
-  if ((events & watched_ & UV_WRITABLE) != 0) CallBack(Env(), *environment_, on_writable_);
-  if ((events & watched_ & UV_READABLE) != 0) Receive();
+  const Napi::Value self = Value();  // alive, whatever JavaScript lets go of in the callbacks
+  if ((events & watched_ & UV_WRITABLE) != 0) CallBack(Env(), *environment_, self, on_writable_);
+  if ((events & watched_ & UV_READABLE) != 0) Receive(self);
 }
 
 void Socket::CloseForEnvironment() { Close(); }
 
 // Receives until nothing is left or the budget is spent, a slab at a time, and hands each over in one call.
-void Socket::Receive() {
+void Socket::Receive(napi_value self) {
   const uint64_t began = uv_hrtime();
   uint64_t spin_until = 0;
   size_t total = 0;
@@ -139,7 +140,7 @@ void Socket::Receive() {
     const napi_value slab = environment_->slab();  // held: JavaScript may replace it in the callback
     const Filled filled = keeps_messages_ ? FillMessages(slab) : Fill(slab);
     if (filled.anything) {
-      CallBack(Env(), *environment_, on_readable_);
+      CallBack(Env(), *environment_, self, on_readable_);
       KeepUnconsumed(slab);
       total += filled.bytes;
       if (busy_poll_ns_ > 0) spin_until = uv_hrtime() + busy_poll_ns_;
@@ -147,8 +148,10 @@ void Socket::Receive() {
     if (!fd_.IsOpen() || (watched_ & UV_READABLE) == 0) return;
     // Lost bytes are told of whatever the budget: the poll does not tell again of what the kernel no longer has.
     if (carry_lost_ && environment_->control()[kStatus] != kBytesGone) continue;
+    const bool done = filled.drained && !carry_lost_;
+    if (done && spin_until == 0) return;
     const uint64_t now = uv_hrtime();
-    if (filled.drained && !carry_lost_ && now >= spin_until) return;
+    if (done && now >= spin_until) return;
     if (total >= kBudgetBytes || now - began >= kBudgetNanoseconds) {
       readiness_->Again(UV_READABLE);
       return;

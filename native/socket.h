@@ -35,6 +35,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   Napi::Value Watch(const Napi::CallbackInfo& info);
   Napi::Value Lend(const Napi::CallbackInfo& info);
   Napi::Value Send(const Napi::CallbackInfo& info);
+  Napi::Value SendRun(const Napi::CallbackInfo& info);
   Napi::Value ShutDown(const Napi::CallbackInfo& info);
   Napi::Value Configure(const Napi::CallbackInfo& info);
   Napi::Value SetRef(const Napi::CallbackInfo& info);
@@ -46,7 +47,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   void OnReady(int events) override;
   void CloseForEnvironment() override;
 
-  void Receive();
+  void Receive(napi_value self);
   Filled Fill(napi_value slab);
   Filled FillMessages(napi_value slab);
   enum class Unstamped { kEnd, kMessage, kUnknown };

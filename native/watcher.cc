@@ -60,8 +60,8 @@ Napi::Value Watcher::CloseNow(const Napi::CallbackInfo& info) {
 
 void Watcher::OnReady(int) {
   const Napi::HandleScope scope(Env());
-  [[maybe_unused]] const Napi::Value alive = Value();  // whatever JavaScript lets go of in the callbacks
-  if (readiness_) CallBack(Env(), *environment_, on_ready_);
+  const Napi::Value self = Value();  // alive, whatever JavaScript lets go of in the callback
+  if (readiness_) CallBack(Env(), *environment_, self, on_ready_);
 }
 
 void Watcher::CloseForEnvironment() { Close(); }

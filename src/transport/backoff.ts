@@ -41,6 +41,7 @@ export class Backoff {
 
   /** It has passed, or nobody waits any more. */
   reset(): void {
+    if (this.#since === undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#since = undefined

@@ -63,6 +63,11 @@ export class MessageQueue implements OutgoingQueue {
     return this.#descriptors
   }
 
+  /** None: an empty message is one too. */
+  get run(): undefined {
+    return undefined
+  }
+
   /** A message either goes or does not. */
   get headIsFresh(): boolean {
     return !this.empty

@@ -40,6 +40,8 @@ export interface NativeSocket {
    * Returns the bytes sent; `control` has the messages begun and the errno.
    */
   send(messages: number, chunks: readonly Uint8Array[]): number
+  /** Sends bytes[start, start + length) without descriptors. Returns the bytes sent, or a negative errno. */
+  sendRun(bytes: Uint8Array, start: number, length: number): number
   shutDown(): number
   /** @param headroom free places in the descriptor table without which nothing is received, 0: not asked
    *  @param busyPoll µs to spin for more after a wake-up's work

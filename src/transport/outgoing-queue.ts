@@ -11,6 +11,13 @@ export interface Layout {
   readonly chunks: Uint8Array[]
 }
 
+/** Bytes that lie in one piece and bear nothing. */
+export interface Run {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+}
+
 export interface OutgoingQueue {
   /** Ever queued: bytes, and one more for each message. */
   readonly queued: number
@@ -21,6 +28,8 @@ export interface OutgoingQueue {
   readonly descriptors: number
   /** Whether the group at the head can still be dropped alone. */
   readonly headIsFresh: boolean
+  /** All that waits, if it is one run, short enough for one system call: it need not be laid out. */
+  readonly run: Run | undefined
   /** Lays as much as one system call takes out in the plan. */
   layOut(): Layout
   /** So much of the layout went. The native side has closed the sets that were owned. */

@@ -15,6 +15,7 @@ import {
   mostPieces,
   type OutgoingQueue,
   ownDescriptors,
+  type Run,
 } from './outgoing-queue.js'
 import { releaseFromSlab } from './send-slab.js'
 
@@ -43,6 +44,10 @@ export const plainGroup = 0
 type Piece = { -readonly [K in keyof SpecialPiece]: SpecialPiece[K] }
 
 const noFds: readonly number[] = []
+const noBytes = new Uint8Array(0)
+
+/** An idle connection sends run after run, each alone in its queue: the thread has one object for all of them. */
+let spare: Piece | undefined
 
 export class SendQueue implements OutgoingQueue {
   #pieces: Piece[] = []
@@ -72,6 +77,12 @@ export class SendQueue implements OutgoingQueue {
     return this.#head === this.#pieces.length
   }
 
+  get run(): Run | undefined {
+    if (this.#pieces.length - this.#head !== 1) return undefined
+    const piece = this.#pieces[this.#head] as Piece
+    return piece.fds === noFds && piece.end - piece.start <= mostBytes ? piece : undefined
+  }
+
   /** No sendmsg takes more bytes from now on; no piece may have more. */
   limitSends(bytes: number): void {
     this.#mostBytes = bytes
@@ -93,7 +104,13 @@ export class SendQueue implements OutgoingQueue {
   push(piece: SpecialPiece): void {
     this.#queued += piece.end - piece.start
     this.#descriptors += piece.fds.length
-    this.#pieces.push({ ...piece, fds: piece.fds.length === 0 ? noFds : piece.fds })
+    const queued = plainPiece(piece.bytes, piece.start, piece.end, piece.group)
+    if (piece.fds.length > 0) queued.fds = piece.fds
+    queued.owned = piece.owned
+    queued.startsSend = piece.startsSend
+    queued.endsSend = piece.endsSend
+    queued.begins = piece.begins
+    this.#pieces.push(queued)
   }
 
   own(group: number): number {
@@ -220,9 +237,10 @@ export class SendQueue implements OutgoingQueue {
 
   #compact(): void {
     if (this.#head === this.#pieces.length) {
-      this.#pieces.length = 0
+      if (this.#head === 1) reuse(this.#pieces.pop() as Piece)
+      else this.#pieces.length = 0 // which lets go of the array's memory, as `pop` does not
       this.#head = 0
-      this.#layout.chunks.length = 0 // what is sent must not be kept alive by the layout
+      if (this.#layout.chunks.length > 0) this.#layout.chunks.length = 0 // what is sent must not be kept alive
     } else if (this.#head > 1024 && this.#head * 2 > this.#pieces.length) {
       this.#pieces = this.#pieces.slice(this.#head)
       this.#head = 0
@@ -235,7 +253,26 @@ function joins(last: Piece, group: number): boolean {
   return last.fds === noFds && last.group === group && !last.endsSend
 }
 
+function reuse(piece: Piece): void {
+  piece.bytes = noBytes
+  piece.fds = noFds
+  spare = piece
+}
+
 function plainPiece(bytes: Uint8Array, start: number, end: number, group: number): Piece {
+  const piece = spare
+  if (piece !== undefined) {
+    spare = undefined
+    piece.bytes = bytes
+    piece.start = start
+    piece.end = end
+    piece.owned = false
+    piece.startsSend = false
+    piece.endsSend = false
+    piece.begins = false
+    piece.group = group
+    return piece
+  }
   return {
     bytes,
     start,

@@ -67,7 +67,6 @@ export class Sending {
     this.#flushDue = false
     if (this.#socket.closed || this.blocked) return
     this.#turnOfFlush = currentTurn()
-    const { control } = binding
     let progress = false
     const budgetEnd = this.#bytes + flushBudget
     while (!this.queue.empty) {
@@ -75,18 +74,10 @@ export class Sending {
         this.#awaitWritable() // it is, so this goes on behind the loop's other work
         break
       }
-      const { messages, chunks } = this.queue.layOut()
-      const sent = this.#socket.native.send(messages, chunks)
       this.#calls++
-      const begun = control[Control.sentMessages] as number
-      if (begun > 0) {
-        this.#bytes += sent
-        this.queue.advance(sent, begun)
-        this.#wait.reset()
-        progress = true
-        continue
-      }
-      if (!this.#mend(control[Control.sendError] as number)) break
+      const error = this.#sendSome()
+      if (error === 0) progress = true
+      else if (!this.#mend(error)) break
     }
     if (this.queue.empty) this.#wait.reset()
     if (progress && !this.#socket.closed) this.#handlers.onSent?.()
@@ -115,6 +106,28 @@ export class Sending {
   close(): void {
     this.#wait.reset()
     this.queue.clear()
+  }
+
+  /** One system call: 0 when something went, or the negative errno. */
+  #sendSome(): number {
+    const { native } = this.#socket
+    const { run } = this.queue
+    let sent: number
+    let begun = 1
+    if (run !== undefined) {
+      sent = native.sendRun(run.bytes, run.start, run.end - run.start)
+      if (sent < 0) return sent
+    } else {
+      const { control } = binding
+      const { messages, chunks } = this.queue.layOut()
+      sent = native.send(messages, chunks)
+      begun = control[Control.sentMessages] as number
+      if (begun === 0) return control[Control.sendError] as number
+    }
+    this.#bytes += sent
+    this.queue.advance(sent, begun)
+    this.#wait.reset()
+    return 0
   }
 
   /** Deals with a send that failed; true: try again at once. */

@@ -63,7 +63,9 @@ function flushDue(): void {
   try {
     while (flushed < due.length) (due[flushed++] as Flushable).flush()
   } finally {
-    due = due.slice(flushed)
+    // As a rule there is one, and `pop` keeps the array's memory.
+    if (flushed === 1 && due.length === 1) due.pop()
+    else if (flushed > 0) due = due.slice(flushed)
     if (due.length > 0) endTickSoon()
   }
 }
