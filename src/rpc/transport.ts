@@ -22,6 +22,8 @@ export interface RpcTransport {
    * them once closed.
    */
   send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void
+  /** Runs `send`, which sends several frames: they may leave together, when it returns. Optional: a help, and no more. */
+  gather?(send: () => void): void
   /** Sends what was sent, then ends both directions. Nothing is received any more. */
   close(): void
   /** Keeps the process alive while it is open (the default), or not. */

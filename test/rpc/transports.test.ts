@@ -11,7 +11,7 @@ import {
   RpcTarget,
   type RpcTransport,
 } from '../../src/rpc/index.js'
-import { Descriptor } from '../../src/stream/index.js'
+import { Descriptor, pair } from '../../src/stream/index.js'
 import { plain } from './support/waiting.js'
 
 class Main extends RpcTarget {
@@ -180,6 +180,25 @@ class EmitterTransport implements RpcTransport {
 
   unref(): void {}
 }
+
+describe('a session over a stream', () => {
+  it('sends what is called at once in one system call, and answers what came together in one', async () => {
+    const [left, right] = pair()
+    const server = new RpcSession(left, new Main())
+    const client = new RpcSession<Main>(right)
+    onTestFinished(() => Promise.all([server.close(), client.close()]).then(() => {}))
+    using api = client.getRemoteMain()
+    await api.add(0, 0)
+    const before = [right.stats.sent, left.stats.sent] as const
+    const sums = await Promise.all(Array.from({ length: 50 }, async (_, i) => await api.add(i, i)))
+    expect(sums).toEqual(Array.from({ length: 50 }, (_, i) => 2 * i))
+    const after = [right.stats.sent, left.stats.sent] as const
+    for (const i of [0, 1] as const) {
+      expect(after[i].frames - before[i].frames).toBe(50)
+      expect(after[i].systemCalls - before[i].systemCalls).toBe(1)
+    }
+  })
+})
 
 describe('a transport of one’s own', () => {
   function connected() {

@@ -104,7 +104,8 @@ export class CapTables {
   describeAll(payload: Payload): { readonly wire: WirePayload; readonly pinned: readonly Capability[] } {
     if (payload.caps.length === 0) {
       const [content, ...more] = payload.pieces as [Uint8Array, ...Uint8Array[]]
-      return { wire: { content, more, capTable: noCaps }, pinned: nonePinned }
+      const wire = more.length === 0 ? { content, capTable: noCaps } : { content, more, capTable: noCaps }
+      return { wire, pinned: nonePinned }
     }
     const described = payload.caps.map((cap) => this.describe(cap))
     return {

@@ -16,6 +16,8 @@ interface Outgoing {
   readonly question: Question | undefined
 }
 
+const noContent: readonly Uint8Array[] = Object.freeze([])
+
 export class Outbox {
   readonly #transport: RpcTransport
   readonly #wire: Wire
@@ -26,6 +28,7 @@ export class Outbox {
   #closed = false
   #overLimit = false
   readonly #flushSoon = (): void => this.flush()
+  readonly #sendAll = (): void => this.#send()
 
   /** @param limit bytes that may wait for the peer to read them */
   constructor(transport: RpcTransport, wire: Wire, limit: number, onFailure: (error: Error) => void) {
@@ -50,12 +53,29 @@ export class Outbox {
   flush(): void {
     this.#due = false
     if (this.#messages.length === 0 || this.#closed) return
+    if (this.#messages.length === 1 || this.#transport.gather === undefined) this.#send()
+    else this.#transport.gather(this.#sendAll)
+    if (this.#transport.queuedBytes > this.#limit && !this.#overLimit && !this.#closed) {
+      this.#overLimit = true // the word of it goes out by this very way
+      this.#onFailure(
+        new RpcError(
+          'overloaded',
+          `more than ${this.#limit} bytes wait for the peer to read them (limits.queuedBytes)`,
+        ),
+      )
+    }
+  }
+
+  #send(): void {
     const messages = this.#messages
     this.#messages = []
-    for (const [i, { message, descriptors, question }] of messages.entries()) {
+    for (let i = 0; i < messages.length; i++) {
+      const { message, descriptors, question } = messages[i] as Outgoing
       if (question !== undefined) question.sent = true
       try {
-        this.#transport.send(this.#wire.encode(message), contentOf(message), descriptors)
+        const whole = this.#wire.encodeWhole(message)
+        if (whole !== undefined) this.#transport.send(whole, noContent, descriptors)
+        else this.#transport.send(this.#wire.encode(message), contentOf(message), descriptors)
       } catch (error) {
         closeAll(messages.slice(i + 1))
         this.#onFailure(asError(error))
@@ -65,15 +85,6 @@ export class Outbox {
         closeAll(messages.slice(i + 1)) // the transport has told of its end from within `send`
         return
       }
-    }
-    if (this.#transport.queuedBytes > this.#limit && !this.#overLimit) {
-      this.#overLimit = true // the word of it goes out by this very way
-      this.#onFailure(
-        new RpcError(
-          'overloaded',
-          `more than ${this.#limit} bytes wait for the peer to read them (limits.queuedBytes)`,
-        ),
-      )
     }
   }
 

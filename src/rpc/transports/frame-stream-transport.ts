@@ -5,6 +5,7 @@ import { ClosedError } from '../../errors.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import type { Descriptor, Peer } from '../../transport/index.js'
+import { handOver, isHandingOver } from '../../transport/turn.js'
 import type { FrameReceiver, RpcTransport } from '../transport.js'
 
 /** The stream copies chunks that are shorter than this before `send` returns (FrameStream.send). */
@@ -50,8 +51,8 @@ export class FrameStreamTransport implements RpcTransport {
       for (const descriptor of descriptors) descriptor.close()
       return
     }
-    const frame = [stable(head), ...content]
-    const closedOne = descriptors.some(({ closed }) => closed)
+    const frame = content.length === 0 ? stable(head) : [stable(head), ...content]
+    const closedOne = descriptors.length > 0 && descriptors.some(({ closed }) => closed)
     try {
       if (descriptors.length === 0) this.#stream.send(frame)
       else this.#stream.send(frame, descriptors, { transfer: true })
@@ -60,6 +61,12 @@ export class FrameStreamTransport implements RpcTransport {
       // The peer is gone. What it said before that, such as why, is still to be received; then the stream ends.
       if (!(error instanceof ClosedError) || closedOne) throw error
     }
+  }
+
+  /** A stream's first write of a turn goes out at once, alone: here it is known that others follow. */
+  gather(send: () => void): void {
+    if (isHandingOver()) send()
+    else handOver(send)
   }
 
   close(): void {
@@ -93,7 +100,8 @@ export class FrameStreamTransport implements RpcTransport {
       const lost = batch.lost(i)
       const borne = batch.descriptors(i)
       const descriptors = borne.length === 0 ? none : borne.map((descriptor) => adoptOwned(surrender(descriptor)))
-      const payload = bytes.subarray(batch.start(i), batch.end(i))
+      const start = batch.start(i)
+      const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + start, batch.end(i) - start)
       receiver.onFrame(payload, descriptors, lost, batch.stays && isWhole(payload))
     }
     receiver.onBatchEnd()

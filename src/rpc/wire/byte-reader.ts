@@ -3,12 +3,20 @@
  */
 import { RpcError } from '../rpc-error.js'
 
+/** Longer names are read each time. */
+const longestKept = 32
+const mostKept = 128
+
 export class ByteReader {
-  #bytes: Buffer = Buffer.alloc(0)
+  #bytes: Uint8Array = new Uint8Array(0)
   #at = 0
+  /** What `pathOfName` has read, each where its bytes put it. */
+  readonly #names: ({ readonly bytes: Uint8Array; readonly path: readonly [string] } | undefined)[] = new Array(
+    mostKept,
+  )
 
   start(bytes: Uint8Array): void {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#bytes = bytes
     this.#at = 0
   }
 
@@ -23,6 +31,11 @@ export class ByteReader {
 
   /** See ByteWriter.integer. Throws for one over `most`, and for one that is longer than it need be. */
   integer(most = 0xffff_ffff): number {
+    const first = this.#bytes[this.#at] as number // behind the end: undefined, and no number
+    if (first < 0x80 && first <= most) {
+      this.#at++
+      return first
+    }
     let value = 0
     let unit = 1
     for (;;) {
@@ -38,13 +51,37 @@ export class ByteReader {
   }
 
   string(): string {
-    const { start, end } = this.#span()
-    return this.#bytes.toString('utf8', start, end)
+    const end = this.#endOfSpan()
+    const { buffer, byteOffset } = this.#bytes
+    const start = this.#at
+    this.#at = end
+    return Buffer.from(buffer, byteOffset + start, end - start).toString()
+  }
+
+  /** A string, as a path of that alone. Those that were read before are looked up: the names of methods come again. */
+  pathOfName(): readonly [string] {
+    const from = this.#at
+    const end = this.#endOfSpan()
+    const start = this.#at
+    const length = end - start
+    const bytes = this.#bytes
+    const slot = length === 0 ? 0 : (length * 7 + (bytes[start] as number) * 31 + (bytes[end - 1] as number)) % mostKept
+    const known = this.#names[slot]
+    if (known !== undefined && isAt(known.bytes, bytes, start, length)) {
+      this.#at = end
+      return known.path
+    }
+    this.#at = from
+    const path = Object.freeze([this.string()] as const)
+    if (length <= longestKept) this.#names[slot] = { bytes: bytes.slice(start, end), path }
+    return path
   }
 
   /** A view. */
   bytesOf(): Uint8Array {
-    const { start, end } = this.#span()
+    const end = this.#endOfSpan()
+    const start = this.#at
+    this.#at = end
     return this.#view(start, end)
   }
 
@@ -76,12 +113,18 @@ export class ByteReader {
     return new Uint8Array(buffer, byteOffset + start, end - start)
   }
 
-  #span(): { readonly start: number; readonly end: number } {
+  /** Reads its length. */
+  #endOfSpan(): number {
     const length = this.integer()
-    const start = this.#at
-    const end = start + length
+    const end = this.#at + length
     if (end > this.#bytes.length) throw this.refused('it is cut short')
-    this.#at = end
-    return { start, end }
+    return end
   }
+}
+
+/** Whether all of `sought` lies in `bytes` from `start` on, and is `length` long. */
+function isAt(sought: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
+  if (sought.length !== length) return false
+  for (let i = 0; i < length; i++) if (sought[i] !== bytes[start + i]) return false
+  return true
 }

@@ -16,7 +16,7 @@ import { mostCaps, noPath } from '../machine/messages.js'
 import { rpcErrorTypes } from '../rpc-error.js'
 import { ByteReader } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
-import type { Wire } from './wire.js'
+import { soleContentOf, type Wire } from './wire.js'
 
 const kinds = [
   'unimplemented',
@@ -33,6 +33,9 @@ const kinds = [
 const modes: readonly CallMode[] = ['call', 'get', 'map']
 const capKinds = ['none', 'senderHosted', 'senderPromise', 'receiverHosted', 'receiverAnswer'] as const
 const outcomes = ['results', 'exception', 'canceled', 'resultsSentElsewhere', 'takeFromOtherQuestion'] as const
+
+/** Content up to this length goes with its head. */
+const longestCopied = 1024
 
 /** What a path may have. */
 const mostPathItems = 256
@@ -126,6 +129,14 @@ export class PillionWire implements Wire {
         break
     }
     return out.bytes
+  }
+
+  encodeWhole(message: Message): Uint8Array | undefined {
+    const content = soleContentOf(message)
+    if (content === undefined || content.length > longestCopied) return undefined
+    this.encode(message)
+    this.#out.rest(content)
+    return this.#out.bytes
   }
 
   decode(bytes: Uint8Array): Message {
@@ -230,6 +241,7 @@ export class PillionWire implements Wire {
   #readPath(): Path {
     const length = this.#in.integer(mostPathItems)
     if (length === 0) return noPath
+    if (length === 1) return this.#readBit() ? [this.#in.integer()] : this.#in.pathOfName()
     const path: (string | number)[] = []
     for (let i = 0; i < length; i++) path.push(this.#readBit() ? this.#in.integer() : this.#in.string())
     return path

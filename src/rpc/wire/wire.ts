@@ -6,6 +6,8 @@ import type { Message, WirePayload } from '../machine/messages.js'
 export interface Wire {
   /** The message's frame is this, and right behind it its content, if it has one. Valid until the next call. */
   encode(message: Message): Uint8Array
+  /** The message's frame in one piece, if its content is so short that a copy costs least. Valid until the next call. */
+  encodeWhole(message: Message): Uint8Array | undefined
   /**
    * What refers to `bytes` is valid as long as they are. A kind of message that is not known comes as `unknown`.
    * Throws RpcError of origin `remote` for what is no message.
@@ -20,8 +22,18 @@ export function contentOf(message: Message): readonly Uint8Array[] {
   return noContent
 }
 
+/** The same, if it is one piece. */
+export function soleContentOf(message: Message): Uint8Array | undefined {
+  if (message.type === 'call') return message.params.more === undefined ? message.params.content : undefined
+  if (message.type !== 'return') return noBytes
+  const { outcome } = message
+  if (outcome.kind !== 'results') return noBytes
+  return outcome.payload.more === undefined ? outcome.payload.content : undefined
+}
+
 function piecesOf({ content, more }: WirePayload): readonly Uint8Array[] {
-  return more === undefined || more.length === 0 ? [content] : [content, ...more]
+  return more === undefined ? [content] : [content, ...more]
 }
 
 const noContent: readonly Uint8Array[] = []
+const noBytes = new Uint8Array(0)
