@@ -25,7 +25,10 @@ export class ImportCapability extends Capability {
   #inner: Capability | undefined
   #named = 0
   #pins = 0
-  /** A call went out that a shorter way could overtake. */
+  /**
+   * A call went out that a shorter way could overtake: by this name, or by that of a promise that turned out to be this one,
+   * or by the place in an answer where it was found.
+   */
   called = false
 
   constructor(host: ImportHost, id: number, promise: boolean) {
@@ -90,6 +93,9 @@ export class ImportCapability extends Capability {
       capability.release()
       this.#inner = resolvedToItself()
     } else {
+      // What was sent to this one may be on its way to what that one turns out to be.
+      if (this.called && capability instanceof ImportCapability && capability.host === this.host)
+        capability.called = true
       this.#inner = capability
       this.#shorten(capability)
     }

@@ -9,6 +9,7 @@ import type { CallRequest, Capability } from './capability.js'
 import { embargoCapabilities } from './embargoes.js'
 import { errorOf } from './exceptions.js'
 import { IdTable } from './id-table.js'
+import { ImportCapability } from './import-capability.js'
 import type { Link } from './link.js'
 import {
   type Call,
@@ -197,6 +198,10 @@ export class Questions {
       throw error
     }
     const payload = new Payload(stays ? wire.content : keptCopy(wire.content), caps, descriptors, lost)
+    if (question.pipelined.length > 0) {
+      // Promises among them may turn out to be ours while calls that went by the answer are still on their way there.
+      for (const cap of caps) if (cap instanceof ImportCapability) cap.called = true
+    }
     const own = wire.capTable.map(isReceivers)
     if (question.pipelined.length === 0 || !own.includes(true)) return new Results(payload, vat.values)
     const embargoed = embargoCapabilities(payload, vat, own, question.pipelined, (path) =>

@@ -4,10 +4,9 @@
 import { describe, expect, test } from 'vitest'
 import { RpcStub } from '../../../src/rpc/index.js'
 import { once } from '../support/explore.js'
-import { Watched } from '../support/network.js'
 import { promised } from '../support/promised.js'
 import { call, capDescriptor, plain, returned, ScriptedPeer, withCaps } from '../support/scripted-peer.js'
-import { Log, Vat } from '../support/vats.js'
+import { Log, Vat, Watched } from '../support/vats.js'
 
 describe('A call', () => {
   test('that is not called on, and brings no capabilities, takes two messages', async () => {

@@ -1,11 +1,11 @@
 /**
  * Network: vats of one thread whose messages arrive when the test says so. What goes one way between two vats arrives in
- * order; which way delivers next is chosen at each step, and between two deliveries all that is runnable runs.
+ * order; what happens next is chosen at each moment, and between two choices all that is runnable runs.
  *
- * Steps of a program can stand in such a queue too (`turn`), so that they are tried at each moment as well.
+ * Steps of a vat's own (`turn`) are among the choices. What a vat has seen, and in which order, is noted.
  */
 
-import { defaultLimits, MemoryTransport, RpcError, RpcTarget } from '../../../src/rpc/index.js'
+import { defaultLimits, MemoryTransport, RpcError } from '../../../src/rpc/index.js'
 import type { Capability } from '../../../src/rpc/machine/capability.js'
 import { Connection } from '../../../src/rpc/machine/connection.js'
 import type { Message } from '../../../src/rpc/machine/messages.js'
@@ -13,11 +13,27 @@ import { rpcSettings } from '../../../src/rpc/options.js'
 import { vatOf } from '../../../src/rpc/realm.js'
 import { stubOf } from '../../../src/rpc/stubs/proxy.js'
 import type { RpcStub } from '../../../src/rpc/stubs/types.js'
+import type { RpcTransport } from '../../../src/rpc/transport.js'
 import { PillionWire } from '../../../src/rpc/wire/pillion-wire.js'
 import { ObservedTransport } from './observed-transport.js'
+import type { Disposed } from './place.js'
+import { Watched } from './vats.js'
 
-/** One of several by its number: `choose(3)` is 0, 1 or 2. */
-export type Choose = (among: number) => number
+/** What can happen next: the first of a queue. */
+export interface Event {
+  readonly queue: string
+  /** Whose vat it happens at; undefined: nobody knows, it may matter to each. */
+  readonly vat: string | undefined
+}
+
+/** A way that nothing is on. */
+export interface Silent {
+  readonly from: string
+  readonly to: string
+}
+
+/** One of several by its number. */
+export type Choose = (among: readonly Event[], silent: readonly Silent[]) => number
 
 export interface Sent {
   /** Names of vats: `a>b`. */
@@ -27,16 +43,21 @@ export interface Sent {
 
 export class Network {
   readonly #choose: Choose
-  readonly #queues = new Map<string, (() => void)[]>()
-  readonly #tracked: { readonly name: string; readonly target: Watched }[] = []
+  readonly #queues = new Map<string, Queue>()
+  readonly #ways: (Silent & { readonly name: string })[] = []
+  readonly #tracked: { readonly name: string; readonly target: Disposed }[] = []
   readonly #ends: End[] = []
-  readonly #cuts: (() => void)[] = []
+  readonly #cuts: (readonly [ObservedTransport, ObservedTransport])[] = []
   readonly #lost = new Set<number>()
   readonly #atEnd: (() => void)[] = []
+  readonly #releases: (() => void)[] = []
+  readonly #turns = new Map<string, number>()
   #delivered = 0
   #cutAfter = Number.POSITIVE_INFINITY
   /** All messages, in the order in which they left. */
   readonly sent: Sent[] = []
+  /** What happened at each vat, in its order. */
+  readonly histories = new Map<string, string[]>()
 
   constructor(choose: Choose) {
     this.#choose = choose
@@ -44,35 +65,53 @@ export class Network {
 
   /** A session between two vats, each with a main object. */
   connect(a: string, mainA: object, b: string, mainB: object): [End, End] {
-    const ways = new Map<MemoryTransport, string>()
+    const ways = new Map<MemoryTransport, { readonly name: string; readonly to: string }>()
+    let leaving: Message | undefined
     const ends = MemoryTransport.pair({
-      schedule: (deliver, to) => this.#enqueue(ways.get(to) as string, deliver),
+      schedule: (deliver, to) => {
+        const way = ways.get(to) as { readonly name: string; readonly to: string }
+        this.#enqueue(way.name, way.to, deliver, leaving ?? 'end')
+        leaving = undefined
+      },
     })
-    ways.set(ends[1], `${a}>${b}`)
-    ways.set(ends[0], `${b}>${a}`)
-    const record = (way: string) => (message: Message) => this.sent.push({ way, message })
+    ways.set(ends[1], { name: `${a}>${b}`, to: b })
+    ways.set(ends[0], { name: `${b}>${a}`, to: a })
+    this.#ways.push({ name: `${a}>${b}`, from: a, to: b }, { name: `${b}>${a}`, from: b, to: a })
+    const record = (way: string) => (message: Message) => {
+      leaving = message
+      this.sent.push({ way, message })
+    }
     const observed = [
       new ObservedTransport(ends[0], record(`${a}>${b}`)),
       new ObservedTransport(ends[1], record(`${b}>${a}`)),
     ] as const
     const made: [End, End] = [new End(`${a}-${b}`, observed[0], mainA), new End(`${b}-${a}`, observed[1], mainB)]
     this.#ends.push(...made)
-    this.#cuts.push(() => {
-      for (const transport of observed) transport.cut()
-    })
+    this.#cuts.push(observed)
     for (const main of [mainA, mainB]) if (main instanceof Watched) this.watch(main, 'main')
     return made
   }
 
   /** It has to be disposed of exactly once by the end. */
-  watch<T extends Watched>(target: T, name: string): T {
+  watch<T extends Disposed>(target: T, name: string): T {
     if (!this.#tracked.some((tracked) => tracked.target === target)) this.#tracked.push({ name, target })
     return target
   }
 
-  /** A moment that is chosen as those of the messages' arrivals are; one after the other for each name. */
+  /**
+   * A moment that is chosen as those of the messages' arrivals are. Several may be waited for at once, and come in any order.
+   * @param name of a vat: what follows is that vat's alone. Anything else: it is a moment for everybody.
+   */
   turn(name: string): Promise<void> {
-    return new Promise((resolve) => this.#enqueue(name, resolve))
+    const number = this.#turns.get(name) ?? 0
+    this.#turns.set(name, number + 1)
+    const vat = this.#ways.some(({ from }) => from === name) ? name : undefined
+    return new Promise((resolve) => this.#enqueue(`${name}#${number}`, vat, resolve, 'turn'))
+  }
+
+  /** To be let go of when the mains are. */
+  atRelease(release: () => void): void {
+    this.#releases.push(release)
   }
 
   /** To be looked at when all messages have arrived. */
@@ -80,10 +119,12 @@ export class Network {
     this.#atEnd.push(check)
   }
 
-  /** One connection is lost, by its number. */
-  cut(connection: number): void {
+  /** One connection is lost, by its number: at both ends at once, or at one, and the other hears of it in its turn. */
+  cut(connection: number, end?: 0 | 1): void {
     this.#lost.add(connection)
-    this.#cuts[connection]?.()
+    for (const [i, transport] of this.#cuts[connection]?.entries() ?? []) {
+      if (end === undefined || end === i) transport.cut()
+    }
   }
 
   /** All connections are lost after so many deliveries. */
@@ -104,12 +145,12 @@ export class Network {
         for (const connection of this.#cuts.keys()) this.cut(connection)
         await quiet()
       }
-      const waiting = [...this.#queues.entries()].filter(([, queue]) => queue.length > 0)
+      const waiting = [...this.#queues.entries()].map(([queue, { vat }]) => ({ queue, vat }))
       if (waiting.length === 0) return
-      const index = waiting.length === 1 ? 0 : this.#choose(waiting.length)
-      const [, queue] = waiting[index] as [string, (() => void)[]]
+      const silent = this.#ways.filter(({ name }) => !this.#queues.has(name))
+      const event = waiting[this.#choose(waiting, silent)] as Event
       this.#delivered++
-      queue.shift()?.()
+      this.#happen(event.queue)
       await quiet()
     }
   }
@@ -137,6 +178,7 @@ export class Network {
 
   /** Nothing is held by anybody any more, once the mains have been let go of; and each object was disposed of once. */
   async end(): Promise<void> {
+    for (const release of this.#releases) release()
     for (const end of this.#ends) end.releaseMain()
     await this.settle()
     for (const check of this.#atEnd) check()
@@ -155,11 +197,43 @@ export class Network {
     }
   }
 
-  #enqueue(name: string, deliver: () => void): void {
+  #enqueue(name: string, vat: string | undefined, run: () => void, what: Message | string): void {
     const queue = this.#queues.get(name)
-    if (queue === undefined) this.#queues.set(name, [deliver])
-    else queue.push(deliver)
+    if (queue === undefined) this.#queues.set(name, { vat, waiting: [{ run, what }] })
+    else queue.waiting.push({ run, what })
   }
+
+  #happen(name: string): void {
+    const { vat, waiting } = this.#queues.get(name) as Queue
+    const { run, what } = waiting.shift() as Waiting
+    if (waiting.length === 0) this.#queues.delete(name)
+    const seen = `${name} ${typeof what === 'string' ? what : describe(what)}`
+    for (const at of vat === undefined ? new Set(this.#ways.map(({ from }) => from)) : [vat]) {
+      const history = this.histories.get(at)
+      if (history === undefined) this.histories.set(at, [seen])
+      else history.push(seen)
+    }
+    run()
+  }
+}
+
+interface Queue {
+  readonly vat: string | undefined
+  readonly waiting: Waiting[]
+}
+
+interface Waiting {
+  readonly run: () => void
+  readonly what: Message | string
+}
+
+/** A message in a line. */
+export function describe(message: object): string {
+  return JSON.stringify(message, (key, value: unknown) => {
+    if (key === 'content' || key === 'detail' || value === undefined) return undefined
+    if (Array.isArray(value) && value.length === 0) return undefined
+    return value
+  })
 }
 
 /** One vat's end of a session. */
@@ -169,7 +243,7 @@ export class End {
   readonly #vat = vatOf(rpcSettings({}))
   #main: Capability | undefined
 
-  constructor(name: string, transport: ObservedTransport, main: object) {
+  constructor(name: string, transport: RpcTransport, main: object) {
     this.name = name
     this.connection = new Connection(
       this.#vat,
@@ -192,15 +266,6 @@ export class End {
   releaseMain(): void {
     this.#main?.release()
     this.#main = undefined
-  }
-}
-
-/** An object whose disposals are counted. */
-export class Watched extends RpcTarget {
-  disposals = 0;
-
-  [Symbol.dispose](): void {
-    this.disposals++
   }
 }
 

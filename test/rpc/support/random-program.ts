@@ -7,7 +7,8 @@
 import fc from 'fast-check'
 import { callContext, RpcPromise, RpcStub, withOptions } from '../../../src/rpc/index.js'
 import { Descriptor } from '../../../src/stream/index.js'
-import { type Network, Watched } from './network.js'
+import type { Network } from './network.js'
+import { Watched } from './vats.js'
 
 const operations = [
   'add',

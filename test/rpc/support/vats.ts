@@ -1,9 +1,18 @@
 /**
  * What the vats of the conformance tests serve.
  */
-import { RpcStub, type RpcStub as Stub } from '../../../src/rpc/index.js'
-import { Watched } from './network.js'
+import { RpcStub, RpcTarget, type RpcStub as Stub } from '../../../src/rpc/index.js'
+import type { Moments } from './place.js'
 import { promised } from './promised.js'
+
+/** An object whose disposals are counted. */
+export class Watched extends RpcTarget {
+  disposals = 0;
+
+  [Symbol.dispose](): void {
+    this.disposals++
+  }
+}
 
 /** Whoever calls it can be seen: what was added, in the order in which it arrived. */
 export class Log extends Watched {
@@ -16,12 +25,6 @@ export class Log extends Watched {
 }
 
 type Any = Stub<Log>
-
-/** Of a network, or of a process. */
-export interface Moments {
-  turn(name: string): Promise<unknown>
-  watch<T extends Watched>(target: T, name: string): T
-}
 
 /** Passes things on in all ways that there are. Moments are the network's to choose: `network.turn`. */
 export class Vat extends Watched {
@@ -97,6 +100,11 @@ export class Vat extends Watched {
   }
 
   fail(): never {
+    throw new TypeError('as asked')
+  }
+
+  async failLater(): Promise<never> {
+    await this.#network.turn(this.#name)
     throw new TypeError('as asked')
   }
 
