@@ -36,3 +36,10 @@ it('has the defaults of all limits', () => {
   expect(page).toContain(`| \`queuedBytes\` | ${queuedBytes / 1024 / 1024} MiB |`)
   expect(page).toContain(`| \`depth\`, \`values\` | ${depth}, ${values.toLocaleString('en')} |`)
 })
+
+it('says something of every name that can be imported', () => {
+  const index = readFileSync(new URL('src/rpc/index.ts', root), 'utf8')
+  const names = [...index.matchAll(/\{([^}]*)\}/g)].flatMap(([, list = '']) => list.match(/\b(?!type\b)\w+/g) ?? [])
+  expect(names.length).toBeGreaterThan(30)
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(page))).toEqual([])
+})

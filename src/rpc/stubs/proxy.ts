@@ -189,6 +189,7 @@ const forgotten = new FinalizationRegistry<Handle>((handle) => {
     'PILLION_FORGOTTEN_STUB',
     'a stub was forgotten; the garbage collector had to release it',
     'Dispose of every stub and of every result that has some in it: `using`, or [Symbol.dispose](). Until the ' +
-      'collector runs, the other side has to keep the object.',
+      'collector runs, the other side has to keep the object. A stub that dial() gave has closed its session: keep ' +
+      'it for as long as anything that was got through it, or use an RpcSession.',
   )
 })
