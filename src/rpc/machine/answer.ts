@@ -69,6 +69,18 @@ export class Answer {
     return this.#followed === undefined ? this : this.#followed.source
   }
 
+  /** Whether it can be done only after `other` is, by what it follows and by the queues that it waits in. */
+  dependsOn(other: Answer): boolean {
+    let source: Answer | undefined = this.source
+    while (source !== undefined && source !== other) source = source.queuedBehind?.source
+    return source === other
+  }
+
+  /** A call on what this promises, which has not been made. */
+  protected get queuedBehind(): Answer | undefined {
+    return undefined
+  }
+
   /** `source`, if nobody but this and what lies between holds it; and this has one holder. */
   get soleSource(): Answer | undefined {
     if (this.#refs !== 1) return undefined
@@ -119,7 +131,7 @@ export class Answer {
       other.release()
       return
     }
-    if (this.#refs === 0 || other.source === this) {
+    if (this.#refs === 0 || other.dependsOn(this)) {
       this.settle(this.#refs === 0 ? canceledError() : new RpcError('failed', 'a promise was resolved to itself'))
       other.release()
       return
@@ -139,7 +151,7 @@ export class Answer {
 
   /** Lets a call wait until this is done, and this live until then. */
   protected wait(request: CallRequest): Answer {
-    this.#waiting ??= new CallQueue(this.#waitingLimit, () => this.release())
+    this.#waiting ??= new CallQueue(this.#waitingLimit, () => this.release(), this)
     const answer = this.#waiting.push(request)
     if (answer.outcome === undefined) this.addRef()
     return answer
@@ -176,12 +188,17 @@ export class Answer {
 export class CallQueue {
   readonly #limit: number
   readonly #onCanceled: () => void
+  readonly #promise: Answer | undefined
   #calls: WaitingAnswer[] = []
 
-  /** @param onCanceled one that waited has been let go of by its holder */
-  constructor(limit: number, onCanceled: () => void = () => {}) {
+  /**
+   * @param onCanceled one that waited has been let go of by its holder
+   * @param promise what they wait for, if that is an answer
+   */
+  constructor(limit: number, onCanceled: () => void = () => {}, promise?: Answer) {
     this.#limit = limit
     this.#onCanceled = onCanceled
+    this.#promise = promise
   }
 
   /** What becomes of it; failed already over the limit. */
@@ -191,7 +208,7 @@ export class CallQueue {
       const message = `${this.#limit} calls wait for one promise, which is the limit (limits.waitingCalls)`
       return Answer.failed(new RpcError('overloaded', message))
     }
-    const answer = new WaitingAnswer(request, this.#limit, () => {
+    const answer = new WaitingAnswer(request, this.#limit, this.#promise, () => {
       this.#calls = this.#calls.filter((other) => other !== answer)
       this.#onCanceled()
     })
@@ -214,12 +231,18 @@ export class CallQueue {
 class WaitingAnswer extends Answer {
   /** Owned; undefined once the call is made. */
   #request: CallRequest | undefined
+  readonly #promise: Answer | undefined
   readonly #onCanceled: () => void
 
-  constructor(request: CallRequest, waitingLimit: number, onCanceled: () => void) {
+  constructor(request: CallRequest, waitingLimit: number, promise: Answer | undefined, onCanceled: () => void) {
     super(waitingLimit)
     this.#request = request
+    this.#promise = promise
     this.#onCanceled = onCanceled
+  }
+
+  protected override get queuedBehind(): Answer | undefined {
+    return this.#request === undefined ? undefined : this.#promise
   }
 
   make(call: (request: CallRequest) => Answer): void {

@@ -64,7 +64,8 @@ export class CapTables {
         return { descriptor, pinned: new PinnedPipeline(resolved, source) }
       }
     }
-    if ((resolved instanceof PinnedImport || resolved instanceof PinnedPipeline) && resolved.host === this.#host) {
+    const pinned = resolved instanceof PinnedImport || resolved instanceof PinnedPipeline
+    if (pinned && resolved.host === this.#host && resolved.broken === undefined) {
       const { kind, id, transform } = resolved.target
       const named = kind === 'importedCap' ? 'receiverHosted' : 'receiverAnswer'
       return { descriptor: { kind: named, id, transform }, pinned: resolved }

@@ -65,6 +65,11 @@ export abstract class Capability {
     return this
   }
 
+  /** The same, by pins too, which calls do not pass: what it will be in the end. */
+  get destination(): Capability {
+    return this
+  }
+
   /** It may still turn out to be something else: tell then, once. Undefined if it will not. */
   get resolution(): Resolution | undefined {
     return undefined

@@ -355,7 +355,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
     const cap = this.tables.receive(resolution.cap)
     if (promise === undefined || promise.released) {
       cap.release() // nobody holds the promise any more
-    } else if (isReceivers(resolution.cap) && promise.called) {
+    } else if (isReceivers(resolution.cap) && promise.called && cap.destination !== promise) {
       const target: MessageTarget = { kind: 'importedCap', id: promiseId, transform: noPath }
       promise.resolve(embargoed(cap, this.vat.options.waitingCalls, this.embargo(target)))
     } else {

@@ -49,6 +49,8 @@ export class ImportCapability extends Capability {
 
   /** To the peer, whatever the promise has turned out to be. */
   callAsIs(request: CallRequest): Answer {
+    // What is broken is that in every way; a promise that waits for itself would have its calls sent round for ever.
+    if (this.resolvedBroken !== undefined) return (this.#inner as Capability).call(request)
     if (this.#named === 0) return gone().call(request) // its id may be another object's by now
     this.called = true
     return this.host.sendCall({ kind: 'importedCap', id: this.id, transform: noPath }, request)
@@ -58,9 +60,18 @@ export class ImportCapability extends Capability {
     return this.#inner === undefined ? this : this.#inner.resolved
   }
 
+  override get destination(): Capability {
+    return this.#inner === undefined ? this : this.#inner.destination
+  }
+
   override get resolution(): Resolution | undefined {
     if (this.#inner !== undefined) return this.#inner.resolution
     return this.#promise ? this.#resolvers : undefined
+  }
+
+  /** Why what it was resolved to is broken: calls need not be sent to the peer then, pinned or not. */
+  get resolvedBroken(): RpcError | undefined {
+    return this.#inner?.broken
   }
 
   override get broken(): RpcError | undefined {
@@ -89,7 +100,8 @@ export class ImportCapability extends Capability {
       capability.release()
       return
     }
-    if (capability.resolved === this) {
+    const toItself = capability.destination === this
+    if (toItself) {
       capability.release()
       this.#inner = resolvedToItself()
     } else {
@@ -100,7 +112,7 @@ export class ImportCapability extends Capability {
       this.#shorten(capability)
     }
     this.#resolvers.tell()
-    this.#releaseToPeer()
+    this.#releaseToPeer(toItself) // what pins it is pinned by it, by way of the peer
   }
 
   /** A promise that resolves to a promise, and so on, is one step from its end however many there were. */
@@ -140,8 +152,8 @@ export class ImportCapability extends Capability {
     this.#inner?.release()
   }
 
-  #releaseToPeer(): void {
-    if (this.#pins > 0 || this.#named === 0) return
+  #releaseToPeer(pinnedToo = false): void {
+    if ((this.#pins > 0 && !pinnedToo) || this.#named === 0) return
     const count = this.#named
     this.#named = 0
     this.host.releaseImport(this, count)

@@ -3,6 +3,7 @@
  * sends to the promise go there and nowhere else, even if that object has itself turned out to be something nearer:
  * otherwise they could overtake those that were sent before (rpc.capnp, *Tribble 4-way race*).
  */
+import type { RpcError } from '../rpc-error.js'
 import type { Answer } from './answer.js'
 import { type CallRequest, Capability } from './capability.js'
 import type { ImportCapability } from './import-capability.js'
@@ -17,6 +18,14 @@ export class PinnedImport extends Capability {
     super()
     this.#inner = inner
     inner.pin()
+  }
+
+  override get destination(): Capability {
+    return this.#inner.destination
+  }
+
+  override get broken(): RpcError | undefined {
+    return this.#inner.resolvedBroken
   }
 
   call(request: CallRequest): Answer {
@@ -47,6 +56,10 @@ export class PinnedPipeline extends Capability {
     this.#pipeline = pipeline
     this.#question = question
     question.pin()
+  }
+
+  override get destination(): Capability {
+    return this.#pipeline.destination
   }
 
   call(request: CallRequest): Answer {

@@ -18,6 +18,10 @@ export abstract class PromisedCapability extends Capability {
     return this.#inner === undefined ? this : this.#inner.resolved
   }
 
+  override get destination(): Capability {
+    return this.#inner === undefined ? this : this.#inner.destination
+  }
+
   override get resolution(): Resolution | undefined {
     return this.#inner === undefined ? this.#subscribers : this.#inner.resolution
   }

@@ -22,7 +22,7 @@ export class QueuedCapability extends PromisedCapability {
       return
     }
     let inner = capability
-    if (capability.resolved === this) {
+    if (capability.destination === this) {
       capability.release()
       inner = resolvedToItself()
     }

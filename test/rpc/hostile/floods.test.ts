@@ -216,6 +216,27 @@ describe('calls that are never finished', () => {
   })
 })
 
+describe('results that are to be taken from a call that waits for them', () => {
+  it('fail both, and nothing else', async () => {
+    const peer = rawPeer({ callBack: (callback: () => unknown) => callback(), same: (value: unknown) => value })
+    await peer.bootstrap()
+    const args = [{ '\0': [11, 0] }]
+    const capTable = [capOf('senderHosted', 7)]
+    const first = peer.call({ method: ['callBack'], args, capTable, sendResultsTo: 'yourself' })
+    const called = await peer.next((message) => message.type === 'call')
+    const waiting = peer.call({ target: promisedAnswer(first), method: ['later'] })
+    peer.send({
+      type: 'return',
+      answerId: called.questionId,
+      releaseParamCaps: false,
+      noFinishNeeded: false,
+      outcome: { kind: 'takeFromOtherQuestion', questionId: waiting },
+    })
+    expect(await peer.outcomeOf(waiting)).toBe('failed: a promise was resolved to itself')
+    expect(await peer.outcomeOf(peer.call({ method: ['same'], args: [1] }))).toBe(1)
+  })
+})
+
 describe('a small message that stands for much', () => {
   it('is refused before it is decoded', async () => {
     const peer = rawPeer(new Main())
