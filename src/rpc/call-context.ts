@@ -36,11 +36,16 @@ export function callContext(): CallContext {
 }
 
 /** Runs a method's synchronous part. */
-export function withContext<T>(context: CallContext, run: () => T): T {
+export function callWith<A extends unknown[], T>(
+  context: CallContext,
+  method: (...args: A) => T,
+  owner: unknown,
+  args: A,
+): T {
   const outer = current
   current = context
   try {
-    return run()
+    return Reflect.apply(method, owner, args)
   } finally {
     current = outer
   }
@@ -112,7 +117,7 @@ export class ServedCallContext implements CallContext {
   /** The call has returned. */
   ended(): void {
     this.#ended = true
-    clearTimeout(this.#timer)
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
   }
 
   #startTimer(): void {

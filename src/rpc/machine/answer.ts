@@ -11,12 +11,19 @@ import type { Results } from './results.js'
 
 export type Outcome = Results | Error
 
-type Subscriber = (outcome: Outcome) => void
+/** To be told of the outcome, once. An object saves its maker a function for each call. */
+export type Subscriber = ((outcome: Outcome) => void) | OutcomeListener
+
+export interface OutcomeListener {
+  onOutcome(outcome: Outcome): void
+}
 
 export class Answer {
   #outcome: Outcome | undefined
   #followed: Answer | undefined
-  #subscribers: Subscriber[] | undefined
+  /** There is one, as a rule. */
+  #first: Subscriber | undefined
+  #others: Subscriber[] | undefined
   #waiting: CallQueue | undefined
   #flushing = false
   #refs = 1
@@ -95,17 +102,19 @@ export class Answer {
   /** Calls back once it is done, at once if it is. */
   subscribe(subscriber: Subscriber): void {
     if (this.#outcome !== undefined) {
-      subscriber(this.#outcome)
+      tell(subscriber, this.#outcome)
+    } else if (this.#first === undefined && this.#others === undefined) {
+      this.#first = subscriber
     } else {
-      this.#subscribers ??= []
-      this.#subscribers.push(subscriber)
+      this.#others ??= []
+      this.#others.push(subscriber)
     }
   }
 
   /** Ends what `subscribe` began. */
   unsubscribe(subscriber: Subscriber): void {
-    const i = this.#subscribers?.lastIndexOf(subscriber) ?? -1
-    if (i >= 0) this.#subscribers?.splice(i, 1)
+    if (this.#first === subscriber) this.#first = undefined
+    else this.#others = this.#others?.filter((other) => other !== subscriber)
   }
 
   /** A call on what is promised, or on the results. */
@@ -144,6 +153,9 @@ export class Answer {
     for (let i = 0; i < flushed; i++) this.release()
   }
 
+  /** It has just become done, and nobody has been told. */
+  protected ended(_outcome: Outcome): void {}
+
   /** A call while nothing is known: it waits. A question overrides it, and sends it on. */
   protected callPromised(request: CallRequest): Answer {
     return this.wait(request)
@@ -168,9 +180,14 @@ export class Answer {
   #done(outcome: Outcome): void {
     this.#outcome = outcome
     const flushed = this.#flush((request) => callOutcome(outcome, request))
-    const subscribers = this.#subscribers
-    this.#subscribers = undefined
-    if (subscribers !== undefined) for (const subscriber of subscribers) subscriber(outcome)
+    this.ended(outcome)
+    const first = this.#first
+    const others = this.#others
+    this.#first = undefined
+    this.#others = undefined
+    if (first !== undefined) tell(first, outcome)
+    if (others !== undefined) for (const subscriber of others) tell(subscriber, outcome)
+    if (!(outcome instanceof Error)) outcome.watch()
     for (let i = 0; i < flushed; i++) this.release()
   }
 
@@ -264,6 +281,11 @@ class WaitingAnswer extends Answer {
 /** What a call ends with that nobody waits for. */
 export function canceledError(): RpcError {
   return new RpcError('disconnected', 'the call was canceled', { origin: 'local' })
+}
+
+function tell(subscriber: Subscriber, outcome: Outcome): void {
+  if (typeof subscriber === 'function') subscriber(outcome)
+  else subscriber.onOutcome(outcome)
 }
 
 function callOutcome(outcome: Outcome, request: CallRequest): Answer {

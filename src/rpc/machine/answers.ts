@@ -5,8 +5,7 @@
 
 import type { Descriptor } from '../../transport/index.js'
 import { RpcError } from '../rpc-error.js'
-import { Answer } from './answer.js'
-import type { Capability } from './capability.js'
+import { Answer, type Outcome, type OutcomeListener } from './answer.js'
 import { exceptionOf } from './exceptions.js'
 import { type HeldBytes, heldBytesOf } from './held-bytes.js'
 import type { Link } from './link.js'
@@ -27,15 +26,31 @@ export interface Asked {
   readonly paramsRefused: boolean
 }
 
-interface AnswerEntry {
+const noExports: readonly number[] = Object.freeze([])
+
+class AnswerEntry implements OutcomeListener {
   readonly asked: Asked
   /** Owned; replaced by what was returned, once it was. */
   answer: Answer
-  returned: boolean
+  returned = false
   /** Exports that the results named. */
-  resultExports: readonly number[]
+  resultExports = noExports
   /** What the results hold until it is finished. */
-  resultBytes: number
+  resultBytes = 0
+  /** What it counts for while it runs. */
+  readonly heldBytes: number
+  readonly #ended: (entry: AnswerEntry, outcome: Outcome) => void
+
+  constructor(asked: Asked, answer: Answer, heldBytes: number, ended: (entry: AnswerEntry, outcome: Outcome) => void) {
+    this.asked = asked
+    this.answer = answer
+    this.heldBytes = heldBytes
+    this.#ended = ended
+  }
+
+  onOutcome(outcome: Outcome): void {
+    this.#ended(this, outcome)
+  }
 }
 
 export class Answers {
@@ -47,6 +62,11 @@ export class Answers {
   readonly #oneWay = new Set<Answer>()
   readonly #held: HeldBytes
   #running = 0
+  readonly #onEnded = (entry: AnswerEntry, outcome: Outcome): void => {
+    this.#running--
+    this.#held.release(entry.heldBytes)
+    if (!entry.returned) this.#return(entry, outcome)
+  }
 
   /**
    * @param host what questions of ours turn to that go to the same peer
@@ -92,19 +112,15 @@ export class Answers {
       answer.release() // the method has ended the session
       return
     }
-    const entry: AnswerEntry = { asked, answer, returned: false, resultExports: [], resultBytes: 0 }
-    this.#entries.set(id, entry)
     const held = refusal === undefined ? asked.bytes : 0
+    const entry = new AnswerEntry(asked, answer, held, this.#onEnded)
+    this.#entries.set(id, entry)
     if (this.#passOn(entry)) {
       answer.subscribe(() => this.#held.release(held))
       return
     }
     this.#running++
-    answer.subscribe((outcome) => {
-      this.#running--
-      this.#held.release(held)
-      if (!entry.returned) this.#return(entry, outcome)
-    })
+    answer.subscribe(entry)
   }
 
   /** Serves a call that is never returned. Throws where another one would be refused: what was lost could not be told. */
@@ -217,7 +233,7 @@ export class Answers {
     this.#send(entry, { kind: 'results', payload: wire }, payload.descriptors, forgettable && pinned.length === 0)
     if (forgettable && pinned.length === 0) return
     const kept = Answer.of(
-      new Results(new Payload(payload.content, pinned as readonly Capability[], descriptors), this.#link.vat.values),
+      new Results(new Payload(payload.content, pinned, descriptors), this.#link.vat.values, 'table'),
     )
     const { answer } = entry
     entry.answer = kept
@@ -242,6 +258,7 @@ export class Answers {
 
 /** The ids that a payload names, for each time that it does. */
 export function exportsIn(capTable: readonly { readonly kind: string; readonly id: number }[]): readonly number[] {
+  if (capTable.length === 0) return noExports
   return capTable.filter(({ kind }) => kind === 'senderHosted' || kind === 'senderPromise').map(({ id }) => id)
 }
 

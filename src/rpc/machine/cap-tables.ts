@@ -90,7 +90,8 @@ export class CapTables {
   }
 
   /** All of a payload's; what was named before a fault is released. */
-  receiveAll(descriptors: readonly CapDescriptor[]): Capability[] {
+  receiveAll(descriptors: readonly CapDescriptor[]): readonly Capability[] {
+    if (descriptors.length === 0) return noneHeld
     const caps: Capability[] = []
     try {
       for (const descriptor of descriptors) caps.push(this.receive(descriptor))
@@ -104,9 +105,7 @@ export class CapTables {
   /** A payload as a message bears it, and what its names stand for from now on. Takes over the payload's references. */
   describeAll(payload: Payload): { readonly wire: WirePayload; readonly pinned: readonly Capability[] } {
     if (payload.caps.length === 0) {
-      const [content, ...more] = payload.pieces as [Uint8Array, ...Uint8Array[]]
-      const wire = more.length === 0 ? { content, capTable: noCaps } : { content, more, capTable: noCaps }
-      return { wire, pinned: nonePinned }
+      return { wire: wireOf(payload), pinned: noneHeld }
     }
     const described = payload.caps.map((cap) => this.describe(cap))
     return {
@@ -134,5 +133,12 @@ export class CapTables {
   }
 }
 
+/** Of a payload without capabilities, as it lies. */
+function wireOf(payload: Payload): WirePayload {
+  if (!payload.hasTail) return { content: payload.content, capTable: noCaps }
+  const [content, ...more] = payload.pieces as [Uint8Array, ...Uint8Array[]]
+  return { content, more, capTable: noCaps }
+}
+
 const noCaps: readonly CapDescriptor[] = Object.freeze([])
-const nonePinned: readonly Capability[] = Object.freeze([])
+const noneHeld: readonly Capability[] = Object.freeze([])

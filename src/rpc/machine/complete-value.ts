@@ -56,7 +56,7 @@ export type Stop = () => void
 
 /**
  * Takes over the payload. Calls back once, at once if nothing was promised.
- * @param expansion of the whole that the value is a part of
+ * @param partOf what the whole that the value is a part of may come to
  */
 export function completeValue(
   payload: Payload,
@@ -64,7 +64,7 @@ export function completeValue(
   vat: Vat,
   context: CallOrigin,
   done: (value: CompleteValue | Error) => void,
-  expansion: Expansion = new Expansion(context.held),
+  partOf?: Expansion,
   bytes: Binaries = 'copies',
 ): Stop {
   let decoded: Decoded
@@ -78,6 +78,7 @@ export function completeValue(
     done(new OwningValue(decoded.value, decoded.owned))
     return nothingToStop
   }
+  const expansion = partOf ?? new Expansion(context.held)
   try {
     expansion.addPromises(decoded.promised.length)
   } catch (error) {
@@ -181,7 +182,7 @@ function fetch(
   return () => stop()
 }
 
-class OwningValue implements CompleteValue {
+export class OwningValue implements CompleteValue {
   readonly value: unknown
   readonly #owned: readonly Disposable[]
 

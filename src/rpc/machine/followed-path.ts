@@ -24,7 +24,8 @@ const nothing: Path = Object.freeze([])
 export function followPath(target: object, path: Path): Followed {
   let owner: unknown
   let value: unknown = target
-  for (const [i, key] of path.entries()) {
+  for (let i = 0; i < path.length; i++) {
+    const key = path[i] as string | number
     if (isPassable(value) || isThenable(value)) return { value, owner, rest: path.slice(i) }
     if (!mayReach(value, key)) throw notThere(path.slice(0, i + 1))
     owner = value

@@ -12,11 +12,22 @@ export class IdTable<T> {
   }
 
   add(make: (id: number) => T): T {
-    const id = this.#free.pop() ?? this.#entries.length
+    const id = this.nextId
     const entry = make(id)
+    this.put(id, entry)
+    return entry
+  }
+
+  /** The number for the next one, until that is put. */
+  get nextId(): number {
+    return this.#free.length > 0 ? (this.#free[this.#free.length - 1] as number) : this.#entries.length
+  }
+
+  /** @param id the next one */
+  put(id: number, entry: T): void {
+    this.#free.pop()
     this.#entries[id] = entry
     this.#size++
-    return entry
   }
 
   get(id: number): T | undefined {

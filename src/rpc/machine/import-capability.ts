@@ -20,6 +20,7 @@ export class ImportCapability extends Capability {
   readonly host: ImportHost
   readonly id: number
   readonly #promise: boolean
+  readonly #target: MessageTarget
   readonly #resolvers = new Subscribers()
   readonly #watchers = new Set<(error: Error) => void>()
   #inner: Capability | undefined
@@ -36,6 +37,7 @@ export class ImportCapability extends Capability {
     this.host = host
     this.id = id
     this.#promise = promise
+    this.#target = { kind: 'importedCap', id, transform: noPath }
   }
 
   /** The peer has named it once more. */
@@ -53,7 +55,7 @@ export class ImportCapability extends Capability {
     if (this.resolvedBroken !== undefined) return (this.#inner as Capability).call(request)
     if (this.#named === 0) return gone().call(request) // its id may be another object's by now
     this.called = true
-    return this.host.sendCall({ kind: 'importedCap', id: this.id, transform: noPath }, request)
+    return this.host.sendCall(this.#target, request)
   }
 
   override get resolved(): Capability {

@@ -5,12 +5,14 @@
  * One for each object that is held anywhere, so that an object stays the same capability however often it travels.
  */
 
-import { type ContextSource, ServedCallContext, withContext } from '../call-context.js'
+import { type ContextSource, callWith, ServedCallContext } from '../call-context.js'
 import { servedCall } from '../diagnostics.js'
 import { asError, RpcError } from '../rpc-error.js'
+import { decodeData } from '../values/decode.js'
 import { encodeValue } from '../values/encode.js'
 import { passable } from '../values/passing.js'
 import { CapabilityReference } from '../values/reference.js'
+import { undecided } from '../values/short-value.js'
 import { Tag } from '../values/tags.js'
 import { Answer, canceledError, type Outcome } from './answer.js'
 import { type CallRequest, Capability } from './capability.js'
@@ -70,39 +72,41 @@ export class LocalCapability extends Capability {
         else ended(context.canceled ? 'canceled' : outcome)
       })
     }
-    if (request.mode === 'call') {
-      const stop = completeValue(request.params, 'args', this.#vat, request.context, (args) => {
-        if (args instanceof Error) answer.settle(args)
-        else this.#invoke(request.path, args.value, answer, context, () => args.dispose())
-      })
-      answer.waitsFor(stop)
-    } else {
+    if (request.mode !== 'call') {
       this.#get(request, answer, context)
+      return
     }
+    const data = decodeData(request.params, this.#vat.values.limits)
+    if (data !== undecided) {
+      this.#invoke(request.path, data, answer, context)
+      return
+    }
+    const stop = completeValue(request.params, 'args', this.#vat, request.context, (args) => {
+      if (args instanceof Error) {
+        answer.settle(args)
+      } else {
+        answer.owns(args)
+        this.#invoke(request.path, args.value, answer, context)
+      }
+    })
+    answer.waitsFor(stop)
   }
 
-  #invoke(path: Path, args: unknown, answer: ServedAnswer, context: ServedCallContext, ended: () => void): void {
-    answer.subscribe(() => {
-      context.ended()
-      ended()
-    })
+  #invoke(path: Path, args: unknown, answer: ServedAnswer, context: ServedCallContext): void {
     try {
       if (!Array.isArray(args))
         throw new RpcError('failed', 'the arguments of a call are an array', { origin: 'remote' })
       const { value, owner, rest } = followPath(this.target, path)
       if (isThenable(value) || isPassable(value)) {
-        const request = callRequest(rest, encodeValue(args, 'args', 'lent', ...this.#valueSettings), context)
+        const { outgoing, limits } = this.#vat.values
+        const request = callRequest(rest, encodeValue(args, 'args', 'lent', outgoing, limits), context)
         const inner = this.#answerOf(value)
         answer.follow(inner.call(request))
         inner.release()
       } else if (typeof value !== 'function') {
         throw new RpcError('unimplemented', `${path.join('.')} is no function`)
       } else {
-        this.#finish(
-          withContext(context, () => Reflect.apply(value, owner, args)),
-          'moved',
-          answer,
-        )
+        this.#finish(callWith(context, value as Method, owner, args), 'moved', answer)
       }
     } catch (error) {
       answer.settle(asError(error))
@@ -111,7 +115,7 @@ export class LocalCapability extends Capability {
 
   #get(request: CallRequest, answer: ServedAnswer, context: ServedCallContext): void {
     try {
-      const { value, owner, rest } = withContext(context, () => followPath(this.target, request.path))
+      const { value, owner, rest } = callWith(context, followPath, undefined, [this.target, request.path])
       if (isThenable(value) || isPassable(value) || request.mode === 'map') {
         const inner = value === this.target ? this.#itself() : this.#answerOf(value)
         answer.follow(inner.call({ ...request, path: rest }))
@@ -147,7 +151,8 @@ export class LocalCapability extends Capability {
     }
     let results: Results
     try {
-      results = new Results(encodeValue(value, 'result', ownership, ...this.#valueSettings), this.#vat.values)
+      const { values } = this.#vat
+      results = new Results(encodeValue(value, 'result', ownership, values.outgoing, values.limits), values)
     } catch (error) {
       answer.settle(asError(error))
       return
@@ -164,14 +169,12 @@ export class LocalCapability extends Capability {
 
   #itself(): Answer {
     const reference = new CapabilityReference(Tag.capability, this)
-    return Answer.of(new Results(encodeValue(reference, 'result', 'lent', ...this.#valueSettings), this.#vat.values))
-  }
-
-  get #valueSettings() {
-    const { outgoing, limits } = this.#vat.values
-    return [outgoing, limits] as const
+    const { values } = this.#vat
+    return Answer.of(new Results(encodeValue(reference, 'result', 'lent', values.outgoing, values.limits), values))
   }
 }
+
+type Method = (...args: unknown[]) => unknown
 
 /**
  * A call that is being served: letting go of it tells the method, and it is done when that has ended. It holds the object
@@ -180,6 +183,8 @@ export class LocalCapability extends Capability {
 class ServedAnswer extends Answer {
   readonly #context: ServedCallContext
   #held: Capability | undefined
+  /** What lives until it has ended. */
+  #args: Disposable | undefined
   #stopWaiting: Stop | undefined
 
   /** Takes over the reference. */
@@ -187,7 +192,11 @@ class ServedAnswer extends Answer {
     super(waitingLimit)
     this.#context = context
     this.#held = held
-    this.subscribe(() => this.#letGo())
+  }
+
+  /** Disposes of the arguments when it has ended. */
+  owns(args: Disposable): void {
+    this.#args = args
   }
 
   /** An error looks the same to a caller by a session, whether or not it has travelled (a tail call's does not). */
@@ -199,6 +208,13 @@ class ServedAnswer extends Answer {
   /** @param stop ends the wait for the arguments, and with it the call */
   waitsFor(stop: Stop): void {
     this.#stopWaiting = stop
+  }
+
+  protected override ended(): void {
+    this.#letGo()
+    this.#context.ended()
+    this.#args?.[Symbol.dispose]()
+    this.#args = undefined
   }
 
   protected override canceled(): void {

@@ -47,6 +47,11 @@ export class Payload {
     return this.#content
   }
 
+  /** It lies in two pieces. */
+  get hasTail(): boolean {
+    return this.#tail !== undefined
+  }
+
   /** The same, as it lies. */
   get pieces(): readonly Uint8Array[] {
     return this.#tail === undefined ? [this.#content] : [this.#content, this.#tail]

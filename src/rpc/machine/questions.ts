@@ -59,34 +59,24 @@ export class Questions {
 
   /** Sends a call. Owns the request's params. */
   call(target: MessageTarget, request: CallRequest): Answer {
-    const { params, context } = request
+    const { params } = request
     const fault = this.#link.failure ?? this.#link.faultOf(params)
     if (fault !== undefined) {
       params.release()
       return Answer.failed(fault)
     }
     const { wire, pinned } = this.#link.tables.describeAll(params)
-    const messageOf = (questionId: number): Call => ({
-      type: 'call',
-      questionId,
-      target,
-      mode: request.mode,
-      method: request.path,
-      params: wire,
-      noPromisePipelining: true,
-      onlyPromisePipeline: request.oneWay === true,
-      sendResultsTo: 'caller',
-      deadline: context.deadline === 0 ? 0 : Math.max(1, Math.ceil(context.deadline - performance.now())),
-      trace: context.trace,
-    })
     if (request.oneWay === true) {
-      this.#link.send(messageOf(0), params.descriptors)
+      this.#link.send(callMessage(0, target, request, wire), params.descriptors)
       for (const cap of pinned) cap.release()
       return Answer.of(new Results(new Payload(nil), this.#link.vat.values))
     }
-    const question = this.#open.add((id) => new Question(this.#host, id, messageOf(id), exportsIn(wire.capTable)))
+    const id = this.#open.nextId
+    const message = callMessage(id, target, request, wire)
+    const question = new Question(this.#host, id, message, exportsIn(wire.capTable))
+    this.#open.put(id, question)
     // The names are in the message now, and stay good until what is released is told, behind it.
-    this.#link.send(question.message as Call, params.descriptors, question)
+    this.#link.send(message, params.descriptors, question)
     for (const cap of pinned) cap.release()
     return question
   }
@@ -190,7 +180,7 @@ export class Questions {
     { descriptors, lost, stays }: ReceivedDescriptors,
   ): Results | Error {
     const { tables, vat } = this.#link
-    let caps: Capability[]
+    let caps: readonly Capability[]
     try {
       caps = tables.receiveAll(wire.capTable)
     } catch (error) {
@@ -202,8 +192,8 @@ export class Questions {
       // Promises among them may turn out to be ours while calls that went by the answer are still on their way there.
       for (const cap of caps) if (cap instanceof ImportCapability) cap.called = true
     }
+    if (question.pipelined.length === 0 || !wire.capTable.some(isReceivers)) return new Results(payload, vat.values)
     const own = wire.capTable.map(isReceivers)
-    if (question.pipelined.length === 0 || !own.includes(true)) return new Results(payload, vat.values)
     const embargoed = embargoCapabilities(payload, vat, own, question.pipelined, (path) =>
       this.#link.embargo({ kind: 'promisedAnswer', id: question.id, transform: path }),
     )
@@ -232,5 +222,22 @@ export class Questions {
       }
     })
     question.follow(held)
+  }
+}
+
+function callMessage(questionId: number, target: MessageTarget, request: CallRequest, params: WirePayload): Call {
+  const { mode, path, context, oneWay } = request
+  return {
+    type: 'call',
+    questionId,
+    target,
+    mode,
+    method: path,
+    params,
+    noPromisePipelining: true,
+    onlyPromisePipeline: oneWay === true,
+    sendResultsTo: 'caller',
+    deadline: context.deadline === 0 ? 0 : Math.max(1, Math.ceil(context.deadline - performance.now())),
+    trace: context.trace,
   }
 }

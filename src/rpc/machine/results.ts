@@ -11,6 +11,7 @@ import { encodeValue } from '../values/encode.js'
 import type { ValueLimits } from '../values/limits.js'
 import type { Outgoing } from '../values/passing.js'
 import { CapabilityReference, PromiseReference } from '../values/reference.js'
+import { addYoung, type Young } from '../young.js'
 import { Answer } from './answer.js'
 import { BrokenCapability, shared } from './broken-capability.js'
 import { type CallOrigin, type CallRequest, Capability } from './capability.js'
@@ -25,18 +26,40 @@ export interface ValueSettings {
   readonly runMap: (input: Payload, program: Payload, context: CallOrigin) => Answer
 }
 
-export class Results {
+export class Results implements Young {
   readonly #payload: Payload
   readonly #settings: ValueSettings
-  readonly #claim: Claim
+  #open = true
+  /** Whoever holds it never forgets to release it, or that has been seen to. */
+  #watched: boolean
+  /** Once it is left to the collector. */
+  #claim: Claim | undefined
   #tree: { readonly value: unknown } | undefined
 
-  /** Takes over the payload, whose content is nobody else's memory. */
-  constructor(payload: Payload, settings: ValueSettings) {
+  /**
+   * Takes over the payload, whose content is nobody else's memory.
+   * @param holder a table of ours; or what users hold, who may forget it
+   */
+  constructor(payload: Payload, settings: ValueSettings, holder: 'table' | 'users' = 'users') {
     this.#payload = payload
     this.#settings = settings
-    this.#claim = { payload, open: true }
-    if (!payload.plain) forgotten.register(this, this.#claim, this.#claim)
+    this.#watched = holder === 'table' || payload.plain
+  }
+
+  /**
+   * If it is forgotten, the collector releases it. Most are taken in the turn in which they come, so that is arranged for
+   * behind it: it costs more than all else about them.
+   */
+  watch(): void {
+    if (this.#watched || !this.#open) return
+    this.#watched = true
+    addYoung(this)
+  }
+
+  grownUp(): void {
+    if (!this.#open) return
+    this.#claim = { payload: this.#payload, open: true }
+    forgotten.register(this, this.#claim, this.#claim)
   }
 
   /** The payload, as an owner of its own; taken over, or a duplicate if it was taken before. */
@@ -60,9 +83,12 @@ export class Results {
 
   /** Whether it was still the owner of the payload. */
   #close(): boolean {
-    if (!this.#claim.open) return false
-    this.#claim.open = false
-    if (!this.#payload.plain) forgotten.unregister(this.#claim)
+    if (!this.#open) return false
+    this.#open = false
+    if (this.#claim !== undefined) {
+      this.#claim.open = false
+      forgotten.unregister(this.#claim)
+    }
     return true
   }
 
@@ -111,7 +137,8 @@ export class Results {
   /** As far along the path as there is data: to its end, or to something that is called. */
   #find(path: Path): { readonly found: unknown; readonly rest: Path } {
     let found = this.#value()
-    for (const [i, key] of path.entries()) {
+    for (let i = 0; i < path.length; i++) {
+      const key = path[i] as string | number
       if (found instanceof CapabilityReference || found instanceof PromiseReference) {
         return { found, rest: path.slice(i) }
       }

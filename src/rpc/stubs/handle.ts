@@ -5,7 +5,7 @@
 import { ClosedError } from '../../errors.js'
 import { Answer } from '../machine/answer.js'
 import { type CallOrigin, type Capability, localOrigin } from '../machine/capability.js'
-import { completeValue } from '../machine/complete-value.js'
+import { completeValue, OwningValue } from '../machine/complete-value.js'
 import { forked } from '../machine/forked-answer.js'
 import { type CallMode, noPath, type Path } from '../machine/messages.js'
 import { nil, Payload } from '../machine/payload.js'
@@ -13,8 +13,10 @@ import { capabilityAt } from '../machine/pipeline-capability.js'
 import type { Vat } from '../machine/vat.js'
 import { asError, RpcError } from '../rpc-error.js'
 import { currentTrace } from '../trace-context.js'
+import { decodeData } from '../values/decode.js'
 import { encodeValue } from '../values/encode.js'
 import { type Passable, passable } from '../values/passing.js'
+import { undecided } from '../values/short-value.js'
 import { type CallOptions, isBounded, limitedAnswer } from './call-options.js'
 import { withDisposer } from './disposer.js'
 import { recording } from './recording.js'
@@ -148,6 +150,11 @@ export class Handle implements Passable {
           return
         } finally {
           answer.release()
+        }
+        const data = decodeData(payload, this.vat.values.limits)
+        if (data !== undecided) {
+          resolve(typeof data === 'object' ? withDisposer(new OwningValue(data, [])) : data)
+          return
         }
         completeValue(payload, 'result', this.vat, localOrigin, (value) => {
           if (value instanceof Error) reject(value)

@@ -47,6 +47,11 @@ export function decodeTree(payload: Payload, limits: ValueLimits): unknown {
   return marks || binaries ? new TreeDecoder(payload).decode(value) : value
 }
 
+/** A short value that is nothing but data: as most are, so that it is looked for first. `undecided` for others. */
+export function decodeData(payload: Payload, limits: ValueLimits): unknown {
+  return payload.plain ? decodeShort(payload.content, limits) : undecided
+}
+
 /** Whether a Uint8Array may be a view of the payload's content: where nobody else has that memory. */
 export type Binaries = 'copies' | 'views'
 
@@ -57,10 +62,8 @@ export function decodeValue(
   limits: ValueLimits,
   bytes: Binaries = 'copies',
 ): Decoded {
-  if (payload.plain) {
-    const value = decodeShort(payload.content, limits)
-    if (value !== undecided) return { value, owned: none, promised: none }
-  }
+  const data = decodeData(payload, limits)
+  if (data !== undecided) return { value: data, owned: none, promised: none }
   let decoder: ValueDecoder | undefined
   try {
     const { marks, binaries } = scanValue(payload.content, limits)
