@@ -130,7 +130,7 @@ export class FrameDecoder {
       if (table.length > 0) this.#ready.push(table.split(0))
       table.take(this.#ready.shift()!)
     }
-    table.deliver()
+    if (table.bears) table.deliver()
     return table.length > 0
   }
 
@@ -244,8 +244,10 @@ export class FrameDecoder {
   }
 
   #measureChunk(table: FrameTable): void {
-    for (const cut of this.#cuts) this.#measureAll(table, Math.min(this.#end, cut - this.#origin))
-    this.#cuts = []
+    if (this.#cuts.length > 0) {
+      for (const cut of this.#cuts) this.#measureAll(table, Math.min(this.#end, cut - this.#origin))
+      this.#cuts = []
+    }
     this.#measureAll(table, this.#end)
   }
 
@@ -363,7 +365,7 @@ export class FrameDecoder {
   #withhold(table: FrameTable): void {
     const { undecided } = this.#pairing
     const row = undecided === undefined ? table.length : table.rowOf(undecided)
-    if (row >= 0) {
+    if (row >= 0 && this.#waiting.length > 0) {
       this.#ready.push(...this.#waiting)
       this.#waiting = []
     }

@@ -31,6 +31,8 @@ export interface OutgoingContent {
 
 const noFds: readonly number[] = []
 const noBytes = new Uint8Array(0)
+/** Not looked up on the way: of all that is sent, each small frame comes by here. */
+const copyBytes = Uint8Array.prototype.set
 /** A call into the engine's copying costs more than so many bytes do, one by one. */
 const byteLoopBelow = 12
 
@@ -38,6 +40,8 @@ export class FrameEncoder {
   readonly #writer: FrameWriter
   readonly #rules: SendRules
   readonly #limits: FrameLimits
+  /** Payloads without descriptors that are no longer than this have nothing to be checked for. */
+  readonly #freely: number
   /** A single chunk as the array that a codec is shown. */
   readonly #one: Uint8Array[] = [noBytes]
 
@@ -47,6 +51,8 @@ export class FrameEncoder {
     this.#writer = (connection ?? codec.connection(limits)).writer
     this.#rules = sendRules(codec)
     this.#limits = limits
+    const isFree = this.#writer.check === undefined && this.#rules.maxBytesPerSend === Number.POSITIVE_INFINITY
+    this.#freely = isFree ? limits.maxPayload : -1
   }
 
   /**
@@ -80,6 +86,11 @@ export class FrameEncoder {
       this.#writer.check?.(payload, length, descriptors)
     }
     return length
+  }
+
+  /** As `check`, without descriptors and of a known length: most need not be looked at any further. */
+  checkPlain(payload: Uint8Array | readonly Uint8Array[], length: number): void {
+    if (length > this.#freely) this.check(payload, 0, length)
   }
 
   /** Bytes of the whole frame. */
@@ -210,7 +221,7 @@ class FrameCutter {
 
 function copyInto(slab: Uint8Array, at: number, chunk: Uint8Array, length: number): void {
   if (length < byteLoopBelow) for (let i = 0; i < length; i++) slab[at + i] = chunk[i]!
-  else slab.set(chunk, at)
+  else copyBytes.call(slab, chunk, at)
 }
 
 function chunksOf(payload: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {

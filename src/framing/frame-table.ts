@@ -19,6 +19,7 @@ export class FrameTable {
   /** The flags in the low byte; above it 1 + index of the frame in #bearing, or 0. */
   #marks: Int32Array<ArrayBuffer>
   #bearing: PairedFrame[] = []
+  #flagged = false
 
   /** @param rows that it has room for at first: a table of one lives in the heap, where columns of its own cost least */
   constructor(rows = leastRows) {
@@ -70,12 +71,18 @@ export class FrameTable {
     return this.#bearing.length > 0
   }
 
+  /** Whether any frame may have flags. */
+  get flagged(): boolean {
+    return this.#flagged
+  }
+
   /** @internal Empties it for frames in `bytes`, whose byte `i` is at stream position `origin + i`. */
   reset(bytes: Uint8Array, origin: number, ownsBytes: boolean): void {
     this.#length = 0
     this.#bytes = bytes
     this.#origin = origin
     this.#ownsBytes = ownsBytes
+    this.#flagged = false
     if (this.#bearing.length > 0) this.#bearing = []
   }
 
@@ -85,6 +92,7 @@ export class FrameTable {
     if (row === this.#starts.length) this.#grow()
     this.#starts[row] = start
     this.#ends[row] = end
+    if (flags !== 0) this.#flagged = true
     this.#marks[row] = frame === undefined ? flags : flags | (this.#bearing.push(frame) << 8)
     this.#length = row + 1
   }
@@ -128,6 +136,7 @@ export class FrameTable {
     this.#origin = other.#origin
     this.#ownsBytes = other.#ownsBytes
     this.#bearing = other.#bearing
+    this.#flagged = other.#flagged
     if (other.#length > this.#starts.length) {
       this.#starts = other.#starts
       this.#ends = other.#ends

@@ -41,22 +41,13 @@ export class ReceivedBatch implements FrameBatch {
   /** Of the rows whose descriptors were asked for. */
   readonly #descriptors = new Map<number, readonly Descriptor[]>()
 
-  /** Points it at the table's rows [first, end); what they bear together. */
-  openRows(table: FrameTable, first: number, end: number): { descriptors: number; lost: number } {
+  /** Points it at the table's rows [first, end). */
+  openRows(table: FrameTable, first: number, end: number): void {
     this.#table = table
     this.#first = first
     this.stays = table.ownsBytes
     this.length = end - first
     this.bytes = table.bytes
-    let descriptors = 0
-    let lost = 0
-    for (let row = first; table.bears && row < end; row++) {
-      const bearing = table.bearing(row)
-      if (bearing === undefined) continue
-      descriptors += bearing.fds.length
-      lost += bearing.lost
-    }
-    return { descriptors, lost }
   }
 
   /** Points it at one frame, which is the batch's from now on. */
@@ -104,15 +95,19 @@ export class ReceivedBatch implements FrameBatch {
     const asked = this.#descriptors.size > 0 // emptying even an empty Map makes a new table
     if (asked) for (const descriptors of this.#descriptors.values()) for (const one of descriptors) one.close()
     if (this.#single !== undefined && !this.#descriptors.has(0)) this.#single[Symbol.dispose]()
-    for (let i = 0; this.#table?.bears === true && i < this.length; i++) {
-      const bearing = this.#table.bearing(this.#first + i)
-      if (bearing !== undefined && !this.#descriptors.has(i)) closeDescriptors(bearing.fds)
-    }
+    if (this.#table?.bears === true) this.#closeUnasked(this.#table)
     if (asked) this.#descriptors.clear()
     this.#table = undefined
     this.#single = undefined
     this.length = 0
     this.bytes = noBytes
+  }
+
+  #closeUnasked(table: FrameTable): void {
+    for (let i = 0; i < this.length; i++) {
+      const bearing = table.bearing(this.#first + i)
+      if (bearing !== undefined && !this.#descriptors.has(i)) closeDescriptors(bearing.fds)
+    }
   }
 
   #check(i: number): void {

@@ -12,6 +12,7 @@ import { type Frame, ReceivedFrame } from './frame.js'
 import { type FrameBatch, ReceivedBatch } from './frame-batch.js'
 import { Inbox } from './inbox.js'
 import type { StreamSettings } from './options.js'
+import { ReceivedTally } from './received-tally.js'
 import { openSealed } from './sealed-payload.js'
 import { Standstill } from './standstill.js'
 import { TurnBudget } from './turn-budget.js'
@@ -63,10 +64,7 @@ export class FrameReceiver {
   /** A wake-up's frames are being handed on: the decoder and the table are at work. */
   #delivering = false
   readonly #standstill = new Standstill()
-  #frames = 0
-  #descriptors = 0
-  #lost = 0
-  #pauses = 0
+  readonly #tally = new ReceivedTally()
 
   constructor(socket: UnixSocket, settings: StreamSettings, hooks: ReceiverHooks) {
     this.#socket = socket
@@ -84,8 +82,9 @@ export class FrameReceiver {
     if (wire !== undefined && wantsReceives(wire.codec)) socket.tellReceives()
   }
 
-  get stats(): { frames: number; descriptors: number; lost: number; pauses: number } {
-    return { frames: this.#frames, descriptors: this.#descriptors, lost: this.#lost, pauses: this.#pauses }
+  get stats(): Readonly<Pick<ReceivedTally, 'frames' | 'descriptors' | 'lost' | 'pauses'>> {
+    const { frames, descriptors, lost, pauses } = this.#tally
+    return { frames, descriptors, lost, pauses }
   }
 
   /** Everything has been received and consumed. */
@@ -199,10 +198,10 @@ export class FrameReceiver {
   /** Hands on what was taken in. */
   deliver(received: Received): void {
     try {
-      this.#eachTable(received, () => this.#deliverRows(received))
+      for (; this.#filled; this.#nextTable()) this.#deliverRows(received)
     } finally {
       // An exception of whoever consumes only delays what is behind it.
-      this.#eachTable(received, () => this.#queueRows(received))
+      for (; this.#filled; this.#nextTable()) this.#queueRows(received)
       this.#delivering = false
       this.#afterDelivery()
     }
@@ -249,12 +248,9 @@ export class FrameReceiver {
     this.#consumer = consumer
   }
 
-  #eachTable(received: Received, handle: (received: Received) => void): void {
-    while (this.#filled) {
-      handle(received)
-      this.#row = 0
-      this.#filled = this.#decoder.next(this.#table)
-    }
+  #nextTable(): void {
+    this.#row = 0
+    this.#filled = this.#decoder.next(this.#table)
   }
 
   /** The table's rows, to whoever consumes. */
@@ -338,7 +334,7 @@ export class FrameReceiver {
   /** Where the rows that can be shown in place end. */
   #endOfRun(first: number): number {
     const table = this.#table
-    if (!this.#settings.sealable) return table.length
+    if (!this.#settings.sealable || !table.flagged) return table.length
     let row = first
     while (row < table.length && !this.#isSealed(row)) row++
     return row
@@ -346,11 +342,8 @@ export class FrameReceiver {
 
   #deliverRun(first: number, end: number): void {
     const batch = this.#ownBatch
-    const counted = batch.openRows(this.#table, first, end)
-    this.#frames += end - first
-    this.#descriptors += counted.descriptors
-    this.#lost += counted.lost
-    this.#budget.count(end - first)
+    batch.openRows(this.#table, first, end)
+    this.#tally.count(this.#table, first, end)
     this.#callBack(batch)
   }
 
@@ -372,11 +365,7 @@ export class FrameReceiver {
     const table = this.#table
     const row = this.#row++
     const bearing = table.bearing(row)
-    this.#frames++
-    if (bearing !== undefined) {
-      this.#descriptors += bearing.fds.length
-      this.#lost += bearing.lost
-    }
+    this.#tally.count(table, row, row + 1)
     if (this.#isSealed(row) && bearing !== undefined && this.#failure === undefined) {
       try {
         return openSealed(table, row, bearing, this.#settings.limits)
@@ -394,7 +383,7 @@ export class FrameReceiver {
   #holdBack(): void {
     if (this.#heldBack) return
     this.#heldBack = true
-    this.#pauses++
+    this.#tally.pauses++
     this.#socket.pause()
   }
 

@@ -52,6 +52,8 @@ export class FrameSender {
   readonly #outlet: Outlet
   /** The same, where short payloads without descriptors have a way of their own. */
   readonly #stream: StreamOutlet | undefined
+  readonly #smallBelow: number
+  readonly #highWaterMark: number
   readonly #flushes: Waiter[] = []
   readonly #ends: Waiter[] = []
   readonly #drains: Waiter[] = []
@@ -76,6 +78,8 @@ export class FrameSender {
     this.#settings = settings
     this.#hooks = hooks
     this.#queue = socket.outgoing
+    this.#smallBelow = Math.min(largestInSlab, settings.memfdFrom)
+    this.#highWaterMark = settings.highWaterMark
     const { wire, limits } = settings
     this.#stream = wire === undefined ? undefined : new StreamOutlet(socket, wire.codec, limits, wire.connection)
     this.#outlet = this.#stream ?? new MessageOutlet(socket, limits)
@@ -220,7 +224,7 @@ export class FrameSender {
 
   /** Short enough to be copied into the slab. */
   #isSmall(length: number): boolean {
-    return length < largestInSlab && length < this.#settings.memfdFrom
+    return length < this.#smallBelow
   }
 
   #sendSmall(stream: StreamOutlet, payload: Uint8Array | readonly Uint8Array[], length: number): void {
@@ -326,7 +330,7 @@ export class FrameSender {
   }
 
   #isOverMark(): boolean {
-    if (this.queuedBytes > this.#settings.highWaterMark) this.#overMark = true
+    if (this.queuedBytes > this.#highWaterMark) this.#overMark = true
     return this.#overMark
   }
 }

@@ -61,7 +61,7 @@ export class StreamOutlet implements Outlet {
   /** The hot path: checks and queues a payload shorter than `largestInSlab`, without descriptors. */
   queueSmall(payload: Uint8Array | readonly Uint8Array[], length: number): void {
     const encoder = this.#encoder
-    encoder.check(payload, 0, length)
+    encoder.checkPlain(payload, length)
     const slab = reserveInSlab(encoder.wireLength(length))
     const at = sendSlabCursor()
     const end = encoder.writeSmall(slab, at, payload, length)

@@ -1,6 +1,7 @@
 /**
- * TurnBudget: how many frames are handed on in a row before the loop's other work has its turn. A slab of small frames is
- * many calls of listeners, and when they return the next one may be there already.
+ * TurnBudget: how many frames are handed on one by one before the loop's other work has its turn. A slab of small frames
+ * is many calls of listeners, and when they return the next one may be there already. A batch is one call a slab: there the
+ * native side's own bounds, of bytes and of time, are enough.
  */
 
 const framesPerTurn = 4096

@@ -92,11 +92,14 @@ export class SendQueue implements OutgoingQueue {
   pushPlain(bytes: Uint8Array, start: number, end: number, group: number): void {
     if (start === end) return
     this.#queued += end - start
-    const last = this.#pieces[this.#pieces.length - 1]
-    const joined = last !== undefined && last.bytes === bytes && last.end === start && joins(last, group)
-    if (joined && end - last.start <= this.#mostBytes) {
-      last.end = end
-      return
+    const { length } = this.#pieces
+    if (length > 0) {
+      const last = this.#pieces[length - 1] as Piece
+      const joined = last.bytes === bytes && last.end === start && joins(last, group)
+      if (joined && end - last.start <= this.#mostBytes) {
+        last.end = end
+        return
+      }
     }
     this.#pieces.push(plainPiece(bytes, start, end, group))
   }

@@ -53,7 +53,8 @@ export class Sending {
   /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
   requestFlush(): void {
     if (this.blocked) return
-    const waiting = this.queue.queued - this.queue.settled
+    const { queue } = this
+    const waiting = queue.queued - queue.settled
     if (waiting < gatherBytes && (this.#flushDue || isHandingOver() || this.#turnOfFlush === currentTurn())) {
       this.#flushLater()
       return

@@ -229,9 +229,8 @@ async function results(): Promise<void> {
   expectTypeOf(await broker.whatever(1)).toBeUnknown()
   const base: RpcStub<Watcher> = loud
   const unknown: RpcStub<unknown> = base
-  const promise: RpcPromise<unknown> = broker.text()
   const session: RpcSession<unknown> = {} as RpcSession<Broker>
-  void [unknown, promise, session]
+  void [unknown, session]
   // biome-ignore lint/suspicious/noExplicitAny: that is what is tried
   const untyped = {} as RpcStub<any>
   untyped.whatever.there.may.be(1, 'x')

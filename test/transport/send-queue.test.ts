@@ -204,6 +204,20 @@ describe('the send slab', () => {
     expect(sendSlabCursor()).toBe(11)
     releaseFromSlab(second, 11)
   })
+
+  it('comes back when those who waited in it are gone, and not while one still waits', () => {
+    const first = reserveInSlab(slabBytes)
+    commitToSlab(slabBytes)
+    const second = reserveInSlab(slabBytes)
+    commitToSlab(slabBytes)
+    releaseFromSlab(first, slabBytes - 1)
+    const third = reserveInSlab(slabBytes)
+    expect([first, second]).not.toContain(third)
+    commitToSlab(slabBytes)
+    releaseFromSlab(first, 1)
+    expect(reserveInSlab(1)).toBe(first)
+    for (const full of [second, third]) releaseFromSlab(full, slabBytes)
+  })
 })
 
 describe('turns', () => {
