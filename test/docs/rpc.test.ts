@@ -29,11 +29,13 @@ it('prints what the page says', () => {
 })
 
 it('has the defaults of all limits', () => {
-  const { depth, values, queuedBytes, ...counts } = defaultLimits
+  const { depth, values, queuedBytes, callBytes, ...counts } = defaultLimits
   for (const [name, limit] of Object.entries(counts)) {
     expect(page).toContain(`| \`${name}\` | ${limit.toLocaleString('en')} |`)
   }
-  expect(page).toContain(`| \`queuedBytes\` | ${queuedBytes / 1024 / 1024} MiB |`)
+  for (const [name, limit] of Object.entries({ queuedBytes, callBytes })) {
+    expect(page).toContain(`| \`${name}\` | ${limit / 1024 / 1024} MiB |`)
+  }
   expect(page).toContain(`| \`depth\`, \`values\` | ${depth}, ${values.toLocaleString('en')} |`)
 })
 

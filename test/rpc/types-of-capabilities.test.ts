@@ -229,8 +229,9 @@ async function results(): Promise<void> {
   expectTypeOf(await broker.whatever(1)).toBeUnknown()
   const base: RpcStub<Watcher> = loud
   const unknown: RpcStub<unknown> = base
+  const promise: RpcPromise<unknown> = broker.text()
   const session: RpcSession<unknown> = {} as RpcSession<Broker>
-  void [unknown, session]
+  void [unknown, promise, session]
   // biome-ignore lint/suspicious/noExplicitAny: that is what is tried
   const untyped = {} as RpcStub<any>
   untyped.whatever.there.may.be(1, 'x')

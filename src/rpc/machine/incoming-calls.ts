@@ -91,7 +91,8 @@ export class IncomingCalls {
         const cap = this.#exports.get(target.id)
         // Whoever decodes at once can do so where the bytes lie; all others need them for longer.
         const path = target.transform.length === 0 ? method : [...target.transform, ...method]
-        const atOnce = mode === 'call' && cap.resolved instanceof LocalCapability
+        const { resolved } = cap
+        const atOnce = mode === 'call' && resolved instanceof LocalCapability && resolved.servesAtOnce
         const at = atOnce || stays ? params : withOwnContent(params)
         return cap.call({ mode, path, params: at, context, oneWay })
       }

@@ -27,6 +27,7 @@ export class LocalCapability extends Capability {
   readonly target: object
   readonly #vat: Vat
   readonly #onGone: () => void
+  #deferred = 0
 
   constructor(target: object, vat: Vat, onGone: () => void) {
     super()
@@ -39,9 +40,21 @@ export class LocalCapability extends Capability {
     const source = request.context.session as ContextSource | undefined
     const context = new ServedCallContext(source, request.context.deadline, request.context.trace)
     const answer = new ServedAnswer(context, this.addRef(), this.#vat.options.waitingCalls)
-    if (source === undefined) queueMicrotask(() => this.#serve(request, answer, context))
-    else this.#serve(request, answer, context)
+    if (this.servesAtOnce && source !== undefined) {
+      this.#serve(request, answer, context)
+    } else {
+      this.#deferred++
+      queueMicrotask(() => {
+        this.#deferred--
+        this.#serve(request, answer, context)
+      })
+    }
     return answer
+  }
+
+  /** Calls from elsewhere; not while this vat's own wait for the code that is running, which they must not overtake. */
+  get servesAtOnce(): boolean {
+    return this.#deferred === 0
   }
 
   /** The last stub is gone. */

@@ -18,6 +18,7 @@ import { encodeValue } from '../values/encode.js'
 import { type Passable, passable } from '../values/passing.js'
 import { undecided } from '../values/short-value.js'
 import { type CallOptions, isBounded, limitedAnswer } from './call-options.js'
+import { rejectedAtCaller } from './caller-stack.js'
 import { withDisposer } from './disposer.js'
 import { recording } from './recording.js'
 
@@ -134,7 +135,12 @@ export class Handle implements Passable {
 
   /** What it promises, as the caller's own. The same promise each time. */
   promise(): Promise<unknown> {
-    this.#promise ??= new Promise((resolve, reject) => {
+    this.#promise ??= new Promise((resolve, rejectAsItIs) => {
+      const reject = (error: unknown): void => {
+        const atCaller = error instanceof Error ? rejectedAtCaller(error) : undefined
+        if (atCaller === undefined) rejectAsItIs(error)
+        else resolve(atCaller)
+      }
       const answer = this.answer() as Answer
       answer.subscribe((outcome) => {
         if (outcome instanceof Error) {

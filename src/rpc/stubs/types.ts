@@ -230,7 +230,7 @@ export type RpcStub<T> = Members<T> & StubOwn<T>
 /** What a call will return: a promise, and until then a stub of it. */
 export type RpcPromise<T> = Promise<Returned<T>> & Members<T, keyof PromiseOwn<T> | keyof Promise<T>> & PromiseOwn<T>
 
-type Element<T> = T extends readonly (infer E)[] ? E : NonNullable<T>
+type Element<T> = unknown extends T ? T : T extends readonly (infer E)[] ? E : NonNullable<T>
 type Mapped<T, R> = T extends readonly unknown[] ? Unpromised<R>[] : Unpromised<R> | Extract<T, null | undefined>
 type Unpromised<R> = R extends PromiseMark<infer U> ? U : R
 

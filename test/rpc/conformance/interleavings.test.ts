@@ -3,7 +3,7 @@
  * is printed at the end. Where there are more than are tried one by one, that is said; PILLION_ORDERS raises the bound.
  */
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { explore } from '../support/explore.js'
+import { explore, exploreAtRandom } from '../support/explore.js'
 import { inMemory } from '../support/memory-place.js'
 import type { Scenario } from '../support/place.js'
 import { scenarios } from './scenarios/index.js'
@@ -11,6 +11,7 @@ import { scenarios } from './scenarios/index.js'
 // Hundreds of runs each, on machines that do other things as well.
 vi.setConfig({ testTimeout: 300_000 })
 
+const batchedRuns = Math.ceil(Number(process.env.PILLION_ORDERS ?? 400) / 20)
 const lines: string[] = []
 afterAll(() => console.log(`orders in which no vat sees the same:\n${lines.join('\n')}`))
 
@@ -37,4 +38,11 @@ describe('As many orders as PILLION_ORDERS says, and half as many at random:', (
       await tried(scenario)
     },
   )
+})
+
+// What a vat does between two messages may take some turns of its microtasks, which it does not have within a batch.
+describe('Orders at random, in which all that is on a way arrives at once:', () => {
+  test.each(Object.values(scenarios).flat())('$name', async (scenario) => {
+    await exploreAtRandom((network) => inMemory(scenario, network), batchedRuns, { batches: true })
+  })
 })

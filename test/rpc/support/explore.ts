@@ -3,7 +3,7 @@
  * orders taken at random beyond. Each run has to end with empty tables.
  */
 import fc from 'fast-check'
-import { type Choose, describe, Network } from './network.js'
+import { type Choose, describe, Network, type NetworkOptions } from './network.js'
 import { Orders } from './orders.js'
 
 export type Explorable = (network: Network) => Promise<void>
@@ -49,11 +49,11 @@ export async function explore(
 }
 
 /** Shrunk by fast-check to the plainest order that fails. */
-export async function exploreAtRandom(program: Explorable, runs: number): Promise<void> {
+export async function exploreAtRandom(program: Explorable, runs: number, options: NetworkOptions = {}): Promise<void> {
   const orders = fc.array(fc.nat(11), { minLength: 0, maxLength: 200, size: 'max' })
   await fc.assert(
     fc.asyncProperty(orders, async (order) => {
-      await once(program, by(order), () => order)
+      await once(program, by(order), () => order, options)
     }),
     { numRuns: runs },
   )
@@ -64,8 +64,9 @@ export async function once(
   program: Explorable,
   choose: Choose,
   order: () => readonly (number | string)[] = () => [],
+  options: NetworkOptions = {},
 ): Promise<Network> {
-  const network = new Network(choose)
+  const network = new Network(choose, options)
   try {
     await network.run(() => program(network))
     await network.end()

@@ -2,7 +2,8 @@
  * A scenario in memory: all its vats in one thread, on a network that decides what happens when.
  */
 import { RpcError } from '../../../src/rpc/index.js'
-import type { End, Network } from './network.js'
+import type { End } from './end.js'
+import type { Network } from './network.js'
 import { type Disposed, type MainOf, type Place, play, type Role, type Scenario } from './place.js'
 
 export interface MemoryOptions {

@@ -5,16 +5,10 @@
  * Steps of a vat's own (`turn`) are among the choices. What a vat has seen, and in which order, is noted.
  */
 
-import { defaultLimits, MemoryTransport, RpcError } from '../../../src/rpc/index.js'
-import type { Capability } from '../../../src/rpc/machine/capability.js'
-import { Connection } from '../../../src/rpc/machine/connection.js'
+import { MemoryTransport, RpcError } from '../../../src/rpc/index.js'
+import type { Connection } from '../../../src/rpc/machine/connection.js'
 import type { Message } from '../../../src/rpc/machine/messages.js'
-import { rpcSettings } from '../../../src/rpc/options.js'
-import { vatOf } from '../../../src/rpc/realm.js'
-import { stubOf } from '../../../src/rpc/stubs/proxy.js'
-import type { RpcStub } from '../../../src/rpc/stubs/types.js'
-import type { RpcTransport } from '../../../src/rpc/transport.js'
-import { PillionWire } from '../../../src/rpc/wire/pillion-wire.js'
+import { End } from './end.js'
 import { ObservedTransport } from './observed-transport.js'
 import type { Disposed } from './place.js'
 import { Watched } from './vats.js'
@@ -41,8 +35,14 @@ export interface Sent {
   readonly message: Message
 }
 
+export interface NetworkOptions {
+  /** All that is on a way arrives at once, as it does when a socket is read: nothing else runs meanwhile. */
+  readonly batches?: boolean
+}
+
 export class Network {
   readonly #choose: Choose
+  readonly #batches: boolean
   readonly #queues = new Map<string, Queue>()
   readonly #ways: (Silent & { readonly name: string })[] = []
   readonly #tracked: { readonly name: string; readonly target: Disposed }[] = []
@@ -59,8 +59,9 @@ export class Network {
   /** What happened at each vat, in its order. */
   readonly histories = new Map<string, string[]>()
 
-  constructor(choose: Choose) {
+  constructor(choose: Choose, { batches = false }: NetworkOptions = {}) {
     this.#choose = choose
+    this.#batches = batches
   }
 
   /** A session between two vats, each with a main object. */
@@ -150,7 +151,8 @@ export class Network {
       const silent = this.#ways.filter(({ name }) => !this.#queues.has(name))
       const event = waiting[this.#choose(waiting, silent)] as Event
       this.#delivered++
-      this.#happen(event.queue)
+      do this.#happen(event.queue)
+      while (this.#batches && this.#queues.has(event.queue))
       await quiet()
     }
   }
@@ -234,39 +236,6 @@ export function describe(message: object): string {
     if (Array.isArray(value) && value.length === 0) return undefined
     return value
   })
-}
-
-/** One vat's end of a session. */
-export class End {
-  readonly name: string
-  readonly connection: Connection
-  readonly #vat = vatOf(rpcSettings({}))
-  #main: Capability | undefined
-
-  constructor(name: string, transport: RpcTransport, main: object) {
-    this.name = name
-    this.connection = new Connection(
-      this.#vat,
-      transport,
-      new PillionWire(),
-      this.#vat.hold(main),
-      { peer: undefined, publicSession: undefined },
-      defaultLimits,
-      { onEnd: () => {}, onIdle: () => {} },
-    )
-    this.connection.start()
-  }
-
-  /** A stub of the peer's main object, the caller's own. */
-  main<Remote>(): RpcStub<Remote> {
-    this.#main ??= this.connection.bootstrap()
-    return stubOf(this.#main.addRef(), this.#vat) as RpcStub<Remote>
-  }
-
-  releaseMain(): void {
-    this.#main?.release()
-    this.#main = undefined
-  }
 }
 
 /** All that is runnable has run. */

@@ -8,7 +8,7 @@ import { vatOf } from '../../../src/rpc/realm.js'
 import { encodeValue } from '../../../src/rpc/values/encode.js'
 import { PillionWire } from '../../../src/rpc/wire/pillion-wire.js'
 import { contentOf } from '../../../src/rpc/wire/wire.js'
-import { End } from './network.js'
+import { End } from './end.js'
 import { ObservedTransport } from './observed-transport.js'
 
 export class ScriptedPeer {
