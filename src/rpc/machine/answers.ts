@@ -11,6 +11,7 @@ import { type HeldBytes, heldBytesOf } from './held-bytes.js'
 import type { Link } from './link.js'
 import type { ReturnOutcome } from './messages.js'
 import { Payload } from './payload.js'
+import { PeerTable } from './peer-table.js'
 import { Question } from './question.js'
 import { Results } from './results.js'
 
@@ -57,7 +58,7 @@ export class Answers {
   readonly #link: Link
   readonly #host: unknown
   readonly #limit: number
-  readonly #entries = new Map<number, AnswerEntry>()
+  readonly #entries = new PeerTable<AnswerEntry>()
   /** Of one-way calls that have not ended. */
   readonly #oneWay = new Set<Answer>()
   readonly #held: HeldBytes
@@ -101,7 +102,8 @@ export class Answers {
    */
   add(asked: Asked, call: () => Answer): void {
     const { id } = asked
-    if (this.#entries.has(id)) throw new RpcError('failed', `question ${id} is open already`, { origin: 'remote' })
+    if (this.#entries.get(id) !== undefined)
+      throw new RpcError('failed', `question ${id} is open already`, { origin: 'remote' })
     // What was refused has to be finished as well: a peer that does not would fill the table with that.
     if (this.#entries.size >= 2 * this.#limit) {
       throw new RpcError('overloaded', `more than ${2 * this.#limit} questions are open`, { origin: 'remote' })
@@ -157,9 +159,7 @@ export class Answers {
   }
 
   clear(): void {
-    const entries = [...this.#entries.values()]
-    this.#entries.clear()
-    for (const entry of entries) {
+    for (const entry of this.#entries.clear()) {
       entry.returned = true
       entry.answer.release()
     }

@@ -19,10 +19,11 @@ export interface ImportHost {
 export class ImportCapability extends Capability {
   readonly host: ImportHost
   readonly id: number
-  readonly #promise: boolean
   readonly #target: MessageTarget
-  readonly #resolvers = new Subscribers()
-  readonly #watchers = new Set<(error: Error) => void>()
+  /** Of a promise: who waits for what it turns out to be. */
+  readonly #resolvers: Subscribers | undefined
+  /** Few imports have any. */
+  #watchers: Set<(error: Error) => void> | undefined
   #inner: Capability | undefined
   #named = 0
   #pins = 0
@@ -36,7 +37,7 @@ export class ImportCapability extends Capability {
     super()
     this.host = host
     this.id = id
-    this.#promise = promise
+    this.#resolvers = promise ? new Subscribers() : undefined
     this.#target = { kind: 'importedCap', id, transform: noPath }
   }
 
@@ -68,7 +69,7 @@ export class ImportCapability extends Capability {
 
   override get resolution(): Resolution | undefined {
     if (this.#inner !== undefined) return this.#inner.resolution
-    return this.#promise ? this.#resolvers : undefined
+    return this.#resolvers
   }
 
   /** Why what it was resolved to is broken: calls need not be sent to the peer then, pinned or not. */
@@ -84,21 +85,21 @@ export class ImportCapability extends Capability {
     if (this.#inner !== undefined) return this.#inner.onBroken(callback)
     if (this.broken !== undefined) return super.onBroken(callback)
     let end = () => {}
-    this.#watchers.add(callback)
-    if (this.#promise) {
-      this.#resolvers.subscribe(() => {
-        if (this.#watchers.delete(callback)) end = this.#inner?.onBroken(callback) ?? end
-      })
-    }
+    this.#watchers ??= new Set()
+    const watchers = this.#watchers
+    watchers.add(callback)
+    this.#resolvers?.subscribe(() => {
+      if (watchers.delete(callback)) end = this.#inner?.onBroken(callback) ?? end
+    })
     return () => {
-      this.#watchers.delete(callback)
+      watchers.delete(callback)
       end()
     }
   }
 
   /** It is a promise, and this is what it is. Takes over the caller's reference. */
   resolve(capability: Capability): void {
-    if (!this.#promise || this.#inner !== undefined || this.released) {
+    if (this.#resolvers === undefined || this.#inner !== undefined || this.released) {
       capability.release()
       return
     }
@@ -129,11 +130,12 @@ export class ImportCapability extends Capability {
   }
 
   get watched(): boolean {
-    return this.#watchers.size > 0
+    return this.#watchers !== undefined && this.#watchers.size > 0
   }
 
   /** The connection is lost. */
   break(error: Error): void {
+    if (this.#watchers === undefined) return
     const watchers = [...this.#watchers]
     this.#watchers.clear()
     for (const watcher of watchers) watcher(error)

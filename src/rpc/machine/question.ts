@@ -16,6 +16,8 @@ export interface QuestionHost {
   finishQuestion(question: Question): void
 }
 
+const nowhere: readonly Path[] = Object.freeze([])
+
 export class Question extends Answer {
   readonly host: QuestionHost
   readonly id: number
@@ -30,8 +32,7 @@ export class Question extends Answer {
   resultsRefused = false
   /** Finish was sent before it returned: whatever it brings is nobody's. */
   canceledByUs = false
-  /** Where calls were sent to, in what it promises. */
-  readonly pipelined: Path[] = []
+  #pipelined: Path[] | undefined
   #pins = 0
 
   constructor(host: QuestionHost, id: number, message: Call | undefined, paramExports: readonly number[]) {
@@ -40,6 +41,11 @@ export class Question extends Answer {
     this.id = id
     this.message = message
     this.paramExports = paramExports
+  }
+
+  /** Where calls were sent to, in what it promises. */
+  get pipelined(): readonly Path[] {
+    return this.#pipelined ?? nowhere
   }
 
   override get elsewhere(): boolean {
@@ -80,7 +86,8 @@ export class Question extends Answer {
 
   willPipeline(path: Path): void {
     if (this.message !== undefined && !this.sent) this.message.noPromisePipelining = false
-    this.pipelined.push(path)
+    this.#pipelined ??= []
+    this.#pipelined.push(path)
   }
 
   protected override callPromised(request: CallRequest): Answer {

@@ -68,7 +68,7 @@ export class Questions {
     const { wire, pinned } = this.#link.tables.describeAll(params)
     if (request.oneWay === true) {
       this.#link.send(callMessage(0, target, request, wire), params.descriptors)
-      for (const cap of pinned) cap.release()
+      release(pinned)
       return Answer.of(new Results(new Payload(nil), this.#link.vat.values))
     }
     const id = this.#open.nextId
@@ -77,7 +77,7 @@ export class Questions {
     this.#open.put(id, question)
     // The names are in the message now, and stay good until what is released is told, behind it.
     this.#link.send(message, params.descriptors, question)
-    for (const cap of pinned) cap.release()
+    release(pinned)
     return question
   }
 
@@ -223,6 +223,10 @@ export class Questions {
     })
     question.follow(held)
   }
+}
+
+function release(caps: readonly Capability[]): void {
+  for (let i = 0; i < caps.length; i++) (caps[i] as Capability).release()
 }
 
 function callMessage(questionId: number, target: MessageTarget, request: CallRequest, params: WirePayload): Call {

@@ -133,21 +133,21 @@ function indexOf(key: string): number | undefined {
 
 const notOwn = Symbol('not its own')
 
-/** What a stub or promise can do itself. */
+/** What a stub or promise can do itself. Each function is made by one of its own: it would cost something here, unasked. */
 function ownMember(handle: Handle, key: string): unknown {
   switch (key) {
     case 'then':
       return handle.thenable ? thenOf(handle) : undefined
     case 'catch':
-      return handle.thenable ? (onRejected: never) => handle.promise().catch(onRejected) : notOwn
+      return handle.thenable ? catchOf(handle) : notOwn
     case 'finally':
-      return handle.thenable ? (onFinally: never) => handle.promise().finally(onFinally) : notOwn
+      return handle.thenable ? finallyOf(handle) : notOwn
     case 'map':
       return handle.thenable ? mapOf(handle) : notOwn
     case 'dup':
-      return () => proxyOf(handle.dup())
+      return dupOf(handle)
     case 'onRpcBroken':
-      return (callback: (error: Error) => void) => handle.onBroken(callback)
+      return onBrokenOf(handle)
     default:
       return notOwn
   }
@@ -155,6 +155,22 @@ function ownMember(handle: Handle, key: string): unknown {
 
 function thenOf(handle: Handle): unknown {
   return (onFulfilled: never, onRejected: never) => handle.promise().then(onFulfilled, onRejected)
+}
+
+function catchOf(handle: Handle): unknown {
+  return (onRejected: never) => handle.promise().catch(onRejected)
+}
+
+function finallyOf(handle: Handle): unknown {
+  return (onFinally: never) => handle.promise().finally(onFinally)
+}
+
+function dupOf(handle: Handle): unknown {
+  return () => proxyOf(handle.dup())
+}
+
+function onBrokenOf(handle: Handle): unknown {
+  return (callback: (error: Error) => void) => handle.onBroken(callback)
 }
 
 function mapOf(handle: Handle): unknown {

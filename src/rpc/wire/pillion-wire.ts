@@ -37,6 +37,8 @@ const outcomes = ['results', 'exception', 'canceled', 'resultsSentElsewhere', 't
 /** Content up to this length goes with its head. */
 const longestCopied = 1024
 
+const noCaps: readonly CapDescriptor[] = Object.freeze([])
+
 /** What a path may have. */
 const mostPathItems = 256
 
@@ -226,8 +228,10 @@ export class PillionWire implements Wire {
 
   /** Each item: a byte 0 and a string, or a byte 1 and an index. */
   #writePath(path: Path): void {
-    this.#out.integer(path.length)
-    for (const item of path) {
+    const { length } = path
+    this.#out.integer(length)
+    for (let i = 0; i < length; i++) {
+      const item = path[i] as string | number
       if (typeof item === 'number') {
         this.#out.byte(1)
         this.#out.integer(item)
@@ -249,12 +253,14 @@ export class PillionWire implements Wire {
 
   /** The content is the rest of the message, and not in its head. */
   #writePayload({ capTable }: WirePayload): void {
-    this.#out.integer(capTable.length)
-    for (const cap of capTable) this.#writeCap(cap)
+    const { length } = capTable
+    this.#out.integer(length)
+    for (let i = 0; i < length; i++) this.#writeCap(capTable[i] as CapDescriptor)
   }
 
   #readPayload(): WirePayload {
     const length = this.#in.integer(mostCaps)
+    if (length === 0) return { content: this.#in.rest(), capTable: noCaps }
     const capTable: CapDescriptor[] = []
     for (let i = 0; i < length; i++) capTable.push(this.#readCap())
     return { content: this.#in.rest(), capTable }
