@@ -4,13 +4,13 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { by, type Explorable, once } from '../support/explore.js'
+import { by, type Explorable, once, patience } from '../support/explore.js'
 import { inMemory } from '../support/memory-place.js'
 import { Program, programs } from '../support/random-program.js'
 import { scenarios } from './scenarios/index.js'
 
 // Hundreds of runs each, on machines that do other things as well.
-vi.setConfig({ testTimeout: 300_000 })
+vi.setConfig({ testTimeout: patience })
 
 const numRuns = Number(process.env.PILLION_PROGRAMS ?? 300)
 const orders = fc.array(fc.nat(11), { maxLength: 60, size: 'max' })

@@ -3,13 +3,13 @@
  * is printed at the end. Where there are more than are tried one by one, that is said; PILLION_ORDERS raises the bound.
  */
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { explore, exploreAtRandom } from '../support/explore.js'
+import { explore, exploreAtRandom, patience } from '../support/explore.js'
 import { inMemory } from '../support/memory-place.js'
 import type { Scenario } from '../support/place.js'
 import { scenarios } from './scenarios/index.js'
 
 // Hundreds of runs each, on machines that do other things as well.
-vi.setConfig({ testTimeout: 300_000 })
+vi.setConfig({ testTimeout: patience })
 
 const batchedRuns = Math.ceil(Number(process.env.PILLION_ORDERS ?? 400) / 20)
 const lines: string[] = []

@@ -3,14 +3,14 @@
  */
 import { describe, expect, test, vi } from 'vitest'
 import { RpcStub } from '../../../src/rpc/index.js'
-import { explore } from '../support/explore.js'
+import { explore, patience } from '../support/explore.js'
 import { inMemory } from '../support/memory-place.js'
 import type { Network } from '../support/network.js'
 import { type Place, row, type Scenario, two } from '../support/place.js'
 import { disposeAll, Log, type Vat } from '../support/vats.js'
 import { serving } from './scenarios/vats.js'
 
-vi.setConfig({ testTimeout: 300_000 })
+vi.setConfig({ testTimeout: patience })
 
 const small: readonly Scenario[] = [
   two(

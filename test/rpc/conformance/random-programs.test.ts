@@ -3,11 +3,11 @@
  */
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
-import { by, once } from '../support/explore.js'
+import { by, once, patience } from '../support/explore.js'
 import { Program, programs } from '../support/random-program.js'
 
 // Hundreds of runs each, on machines that do other things as well.
-vi.setConfig({ testTimeout: 300_000 })
+vi.setConfig({ testTimeout: patience })
 
 const numRuns = Number(process.env.PILLION_PROGRAMS ?? 300)
 const orders = fc.array(fc.nat(11), { maxLength: 100, size: 'max' })

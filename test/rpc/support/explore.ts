@@ -26,6 +26,9 @@ export interface Explored {
   readonly complete: boolean
 }
 
+/** Milliseconds for a test of so many runs, on machines that do other things as well. */
+export const patience = process.env.PILLION_ORDERS === undefined ? 300_000 : 12 * 3600_000
+
 const usual = Number(process.env.PILLION_ORDERS ?? 400)
 
 export async function explore(

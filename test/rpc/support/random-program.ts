@@ -32,6 +32,8 @@ const operations = [
   'map',
   'open',
   'size',
+  'drain',
+  'generate',
 ] as const
 
 export interface Step {
@@ -150,6 +152,19 @@ export class Node extends Watched {
 
   open(): { file: Descriptor } {
     return { file: Descriptor.memfd(new Uint8Array(8)) }
+  }
+
+  async drain(stream: ReadableStream<number>): Promise<number> {
+    let sum = 0
+    for await (const chunk of stream) sum += chunk
+    return sum
+  }
+
+  async *generate(): AsyncGenerator<number> {
+    for (let i = 0; i < 3; i++) {
+      await this.#program.network.turn(this.#vat)
+      yield i
+    }
   }
 
   kindOf(file: Descriptor): string {
@@ -274,6 +289,12 @@ export class Program {
       case 'open':
         this.#settles(ref.open())
         return
+      case 'drain':
+        this.#settles(ref.drain(counting(argument)))
+        return
+      case 'generate':
+        this.#settles(readSome(ref.generate() as unknown as PromiseLike<AsyncIterable<number>>, argument % 5))
+        return
       case 'size': {
         using file = Descriptor.memfd(new Uint8Array(8))
         this.#settles(ref.kindOf(file))
@@ -308,6 +329,22 @@ export class Program {
   #settles(promise: unknown): void {
     this.#awaited.push(Promise.resolve(promise).then(disposeOf, () => {}))
   }
+}
+
+function counting(chunks: number): ReadableStream<number> {
+  let left = chunks
+  return new ReadableStream({
+    pull(controller) {
+      if (left-- > 0) controller.enqueue(left)
+      else controller.close()
+    },
+  })
+}
+
+/** Reads no more of it than so many. */
+async function readSome(promise: PromiseLike<AsyncIterable<number>>, most: number): Promise<void> {
+  let left = most
+  for await (const _ of await promise) if (left-- <= 0) break
 }
 
 function disposeOf(value: unknown): void {

@@ -17,3 +17,11 @@ export const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   promisedValues,
   threeVats,
 }
+
+export function scenarioOf(name: string): Scenario {
+  const found = Object.values(scenarios)
+    .flat()
+    .find((scenario) => scenario.name === name)
+  if (found === undefined) throw new Error(`there is no scenario '${name}'`)
+  return found
+}
