@@ -1,24 +1,32 @@
 /**
- * Measures what streams by RPC cost: 64 KiB chunks from a process to this one, as bare frames, as a ReadableStream that
- * a method returns, and as a WritableStream that it is given; and what a kernel pipe does that is passed as a descriptor.
+ * Measures what streams by RPC cost: 64 KiB chunks from a process to another one, as bare frames that it iterates, as a
+ * ReadableStream that a method returns, and as a WritableStream that it is given.
  *
  *     npx tsx bench/rpc-streams.ts [rounds] [MiB a round]
  *
- * The ways take turns, so that all see the same machine; printed are medians. The other process is this file too.
+ * The ways take turns, so that all see the same machine; printed are medians, behind rounds that warm up. Both processes are
+ * this file, bundled: what compiles TypeScript on the fly would be measured too.
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { RpcSession, RpcTarget } from '../src/rpc/index.js'
-import { adopt, Descriptor, type FrameStream } from '../src/stream/index.js'
-import { adoptOwned } from '../src/transport/descriptor.js'
-import { pairUnix } from '../src/transport/index.js'
+import { build } from 'esbuild'
+import { connect, type FrameStream, listen } from 'pillion'
+import { RpcSession, RpcTarget } from 'pillion/rpc'
 
 const chunkBytes = 64 * 1024
+const warmUps = 4
 
-/** What the other process does: the same in each way. */
+/** What the source does: the same in each way. */
 class Source extends RpcTarget {
   stream(chunks: number): ReadableStream<Uint8Array> {
-    return chunksOf(chunks)
+    const chunk = new Uint8Array(chunkBytes)
+    let left = chunks
+    return new ReadableStream({
+      pull(controller) {
+        if (left-- > 0) controller.enqueue(chunk)
+        else controller.close()
+      },
+    })
   }
 
   async write(stream: WritableStream<Uint8Array>, chunks: number): Promise<void> {
@@ -29,19 +37,38 @@ class Source extends RpcTarget {
   }
 }
 
-function chunksOf(chunks: number): ReadableStream<Uint8Array> {
-  let left = chunks
-  const chunk = new Uint8Array(chunkBytes)
-  return new ReadableStream({
-    pull(controller) {
-      if (left-- > 0) controller.enqueue(chunk)
-      else controller.close()
-    },
+const [role, ...args] = process.argv.slice(2)
+if (role === 'source') await beSource(args[0] as string)
+else if (role === 'reader') await beReader(Number(args[0]), Number(args[1]))
+else await runBoth(role ?? '7', args[0] ?? '512')
+
+async function runBoth(rounds: string, mebibytes: string): Promise<void> {
+  const script = fileURLToPath(new URL('.build/rpc-streams.js', import.meta.url))
+  await build({
+    entryPoints: [fileURLToPath(import.meta.url)],
+    outfile: script,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    tsconfigRaw: '{}', // without the project's `paths`: `pillion` is dist
+    logLevel: 'error',
+  })
+  const reader = spawn(process.execPath, [script, 'reader', rounds, mebibytes], { stdio: 'inherit' })
+  reader.once('close', (code) => {
+    process.exitCode = code ?? 1
   })
 }
 
+async function beSource(path: string): Promise<void> {
+  const session = new RpcSession(await connect(path), new Source())
+  await sendFrames(await connect(path))
+  await session.closed
+}
+
 /** Sends as many bare frames as each frame of the other side's asks for. */
-async function serveFrames(stream: FrameStream): Promise<void> {
+async function sendFrames(stream: FrameStream): Promise<void> {
   const chunk = new Uint8Array(chunkBytes)
   for await (const frame of stream) {
     const chunks = Buffer.from(frame.payload).readUInt32LE()
@@ -50,24 +77,20 @@ async function serveFrames(stream: FrameStream): Promise<void> {
   stream.destroy()
 }
 
-if (process.argv[2] === 'source') {
-  new RpcSession(adopt(Descriptor.own(3)), new Source())
-  await serveFrames(adopt(Descriptor.own(4)))
-} else {
-  await measure(Number(process.argv[2] ?? 7), Number(process.argv[3] ?? 256))
-}
-
-async function measure(rounds: number, mebibytes: number): Promise<void> {
-  const [rpcEnd, rpcOther] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
-  const [rawEnd, rawOther] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
-  spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), 'source'], {
-    stdio: ['ignore', 'inherit', 'inherit', rpcOther.fd, rawOther.fd],
+async function beReader(rounds: number, mebibytes: number): Promise<void> {
+  const path = `@pillion-rpc-streams-${process.pid}`
+  const server = await listen(path)
+  const connections: FrameStream[] = []
+  await new Promise<void>((resolve) => {
+    server.on('connection', (stream) => {
+      if (connections.push(stream) === 2) resolve()
+    })
+    spawn(process.execPath, [process.argv[1] as string, 'source', path], { stdio: 'inherit' })
   })
-  rpcOther.close()
-  rawOther.close()
-  const session = new RpcSession<Source>(adopt(rpcEnd))
+  await server.close()
+  const [called, raw] = connections as [FrameStream, FrameStream]
+  const session = new RpcSession<Source>(called)
   using source = session.getRemoteMain()
-  const raw = adopt(rawEnd)
   const frames = raw[Symbol.asyncIterator]()
   const chunks = mebibytes * 16
 
@@ -101,13 +124,13 @@ async function measure(rounds: number, mebibytes: number): Promise<void> {
     },
   }
   const rates = new Map(Object.keys(ways).map((name) => [name, [] as number[]]))
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -warmUps; round < rounds; round++) {
     for (const [name, run] of Object.entries(ways)) {
       const start = performance.now()
       const bytes = await run()
       const seconds = (performance.now() - start) / 1000
       if (bytes !== chunks * chunkBytes) throw new Error(`${name}: ${bytes} bytes came`)
-      if (round >= 0) rates.get(name)?.push(bytes / seconds / 1e6) // the first round warms up
+      if (round >= 0) rates.get(name)?.push(bytes / seconds / 1e6)
     }
   }
   raw.destroy()
@@ -116,7 +139,10 @@ async function measure(rounds: number, mebibytes: number): Promise<void> {
   console.log(`${rounds} rounds of ${mebibytes} MiB in chunks of 64 KiB`)
   for (const [name, rate] of rates) {
     const ratio = median(rate) / baseline
-    console.log(`${name.padEnd(28)} ${median(rate).toFixed(0).padStart(6)} MB/s  ${ratio.toFixed(2)} of bare frames`)
+    const spread = `${Math.min(...rate).toFixed(0)} to ${Math.max(...rate).toFixed(0)}`
+    console.log(
+      `${name.padEnd(26)} ${median(rate).toFixed(0).padStart(6)} MB/s (${spread})  ${ratio.toFixed(2)} of bare frames`,
+    )
   }
 }
 

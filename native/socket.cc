@@ -73,9 +73,11 @@ Napi::Value Socket::Watch(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Apply(info[0].As<Napi::Number>().Int32Value()));
 }
 
+// lend(memory, ahead)
 Napi::Value Socket::Lend(const Napi::CallbackInfo& info) {
   lent_.Reset();
   lent_filled_ = 0;
+  ahead_ = info[1].As<Napi::Number>().Uint32Value();
   if (info[0].IsTypedArray()) lent_ = Napi::Persistent(info[0].As<Napi::Uint8Array>());
   return info.Env().Undefined();
 }
@@ -208,7 +210,8 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
     std::array<iovec, 2> into;
     size_t into_count = 0;
     if (lent_filled_ < lent_length) into[into_count++] = iovec{lent + lent_filled_, lent_length - lent_filled_};
-    into[into_count++] = iovec{slab + end, length - end};
+    const size_t in_slab = ahead_ > 0 ? std::min(ahead_, length - end) : length - end;
+    into[into_count++] = iovec{slab + end, in_slab};
     msghdr message{};
     message.msg_iov = into.data();
     message.msg_iovlen = into_count;
@@ -236,7 +239,7 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
       break;
     }
     const auto bytes = static_cast<size_t>(got);
-    const size_t room = (lent_length - lent_filled_) + (length - end);
+    const size_t room = (lent_length - lent_filled_) + in_slab;
     const size_t to_lent = std::min(bytes, lent_length - lent_filled_);
     lent_filled_ += to_lent;
     end += bytes - to_lent;
@@ -254,6 +257,7 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
       filled.drained = true;
       break;
     }
+    if (ahead_ > 0 && bytes == room) break;  // where the rest belongs, JavaScript says
   }
 
   filled.bytes = (lent_filled_ - lent_before) + (end - first_new);

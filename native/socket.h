@@ -66,6 +66,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   Napi::FunctionReference on_writable_;
   Napi::Reference<Napi::Uint8Array> lent_;
   size_t lent_filled_ = 0;
+  size_t ahead_ = 0;  // the most to receive into the slab by one call, 0: what it has room for
   // Bytes that JavaScript has not consumed: put in front of the next ones, so that it always sees them in one piece.
   std::vector<uint8_t> carry_;
   bool carry_lost_ = false;

@@ -17,11 +17,13 @@ export interface RpcTransport {
   /** Begins to receive; called once, at first. */
   start(receiver: FrameReceiver): void
   /**
-   * Sends a frame, which is `head` and right behind it the pieces of `content`. `head` is valid only during the call; the
-   * pieces stay as they are until they are sent, and need not be copied. The descriptors are taken over, also when it throws, which is the end of the session. Does nothing but close
-   * them once closed.
+   * Sends a frame, which is `head` and right behind it the pieces of `content`. The descriptors are taken over, also when
+   * it throws, which is the end of the session. Does nothing but close them once closed.
+   *
+   * `head` is valid only during the call. So is the memory of `content`, unless a promise is returned: then it stays as it
+   * is until that settles, when it has been sent or never will be.
    */
-  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void
+  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): Promise<void> | void
   /** Runs `send`, which sends several frames: they may leave together, when it returns. Optional: a help, and no more. */
   gather?(send: () => void): void
   /** Sends what was sent, then ends both directions. Nothing is received any more. */

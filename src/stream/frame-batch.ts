@@ -10,6 +10,15 @@ import { adoptOwned } from '../transport/descriptor.js'
 import { closeDescriptors, type Descriptor } from '../transport/index.js'
 import { type Frame, ReceivedFrame } from './frame.js'
 
+export interface BatchOptions {
+  /**
+   * True: most payloads are to outlive the callback. Frames that follow one of over 32 KiB are then received into memory of
+   * their own too, whether or not the slab has room for them, so that they `stay` and need not be copied. Default false:
+   * whatever fits into the slab is shown there, and no memory is allocated for it.
+   */
+  readonly keeps?: boolean
+}
+
 export interface FrameBatch {
   /** Frames in it, at least one. 0 once the callback has returned. */
   readonly length: number

@@ -4,12 +4,13 @@
  * Here received descriptors change owner, from the decoder to the frame or batch that is handed out; whatever cannot be
  * handed out is closed here. Knows nothing of sending, nor of the stream's life beyond "it broke" and "it ended".
  */
+import { checkBoolean, checkOptions } from '../arguments.js'
 import { UsageError } from '../errors.js'
 import { FrameDecoder, FrameTable, memfdFlag, wantsReceives } from '../framing/index.js'
 import { MessageDecoder } from '../framing/message-decoder.js'
 import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
 import { type Frame, ReceivedFrame } from './frame.js'
-import { type FrameBatch, ReceivedBatch } from './frame-batch.js'
+import { type BatchOptions, type FrameBatch, ReceivedBatch } from './frame-batch.js'
 import { Inbox } from './inbox.js'
 import type { StreamSettings } from './options.js'
 import { ReceivedTally } from './received-tally.js'
@@ -27,6 +28,11 @@ export interface ReceiverHooks {
 }
 
 type Consumer = 'frame event' | 'onBatch' | 'iterator'
+
+/** Of a large frame: room for its head, and for small ones that come before it. */
+const largeBeginning = 2048
+/** Bytes over which a frame is worth memory of its own. */
+const largeFrom = 32 * 1024
 
 /**
  * The thread's, as the slab is: a wake-up is taken in and handed on before there is another one. An idle stream has none
@@ -48,6 +54,8 @@ export class FrameReceiver {
   #filled = false
   #row = 0
   #lending = false
+  /** Whoever consumes keeps the frames. */
+  #keeps = true
   #consumer: Consumer | undefined
   #onBatch: ((batch: FrameBatch) => void) | undefined
   /** Held back by the user, as against the full inbox that holds the socket back. */
@@ -108,11 +116,15 @@ export class FrameReceiver {
     this.#flow()
   }
 
-  consumeByBatch(callback: (batch: FrameBatch) => void): void {
+  consumeByBatch(callback: (batch: FrameBatch) => void, options: BatchOptions): void {
     if (typeof callback !== 'function') throw new UsageError('onBatch takes a function')
+    checkOptions(options)
+    const { keeps = false } = options
+    checkBoolean('keeps', keeps)
     if (this.#onBatch !== undefined) throw new UsageError('onBatch has its callback already')
     this.#consume('onBatch')
     this.#onBatch = callback
+    this.#keeps = keeps
     this.#flow()
   }
 
@@ -188,11 +200,22 @@ export class FrameReceiver {
     this.#filled = decoder.next(this.#table)
     if (decoder.discarded.length > 0) closeDescriptors(decoder.discarded.splice(0))
     const { wanted } = decoder
-    if (wanted !== undefined || this.#lending) {
-      this.#lending = wanted !== undefined
-      this.#socket.lend(wanted)
+    const expectsLarge = this.#keeps && (wanted !== undefined || this.#endsWithLarge(received))
+    if (wanted !== undefined || expectsLarge || this.#lending) {
+      this.#lending = wanted !== undefined || expectsLarge
+      this.#socket.lend(wanted, expectsLarge ? largeBeginning : 0)
     }
     return decoder.consumed
+  }
+
+  /**
+   * Behind a large frame comes another one, most often. Of that, only the beginning is received into the slab, where frames
+   * are kept: so the rest goes into memory of its own, and it need not be copied or keep all of the slab.
+   */
+  #endsWithLarge({ start, end }: Received): boolean {
+    const table = this.#table
+    const last = table.length - 1
+    return last >= 0 && table.end(last) - table.start(last) > largeFrom && this.#decoder.consumed === end - start
   }
 
   /** Hands on what was taken in. */

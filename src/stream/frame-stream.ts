@@ -15,7 +15,7 @@ import { onAbort } from '../transport/shared-signal.js'
 import { warnOnce } from '../transport/warn-once.js'
 import type { Detached } from './detached.js'
 import type { Frame } from './frame.js'
-import type { FrameBatch } from './frame-batch.js'
+import type { BatchOptions, FrameBatch } from './frame-batch.js'
 import { FrameReceiver } from './frame-receiver.js'
 import { FrameSender, type SendOptions } from './frame-sender.js'
 import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
@@ -284,10 +284,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
 
   /**
    * The fast path: all frames of a wake-up in one call, in place. The batch, its bytes and its descriptors are valid
-   * only during the callback; what it wants to keep it copies (`batch.frame(i)`) or takes.
+   * only during the callback; what it wants to keep it copies (`batch.frame(i)`) or takes. Throws UsageError for
+   * arguments that can never work, and where frames are consumed already.
    */
-  onBatch(callback: (batch: FrameBatch) => void): void {
-    this.#receiver.consumeByBatch(callback)
+  onBatch(callback: (batch: FrameBatch) => void, options: BatchOptions = {}): void {
+    this.#receiver.consumeByBatch(callback, options)
   }
 
   /** One frame after the other. Leaving the loop early destroys the stream. */

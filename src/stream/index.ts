@@ -25,7 +25,7 @@ export {
 } from '../transport/index.js'
 export type { Detached } from './detached.js'
 export type { Frame } from './frame.js'
-export type { FrameBatch } from './frame-batch.js'
+export type { BatchOptions, FrameBatch } from './frame-batch.js'
 export type { SendOptions } from './frame-sender.js'
 export {
   FrameStream,

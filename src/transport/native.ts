@@ -31,10 +31,11 @@ export interface NativeSocket {
   /** Sets the events to be told of; 0 or a negative errno. */
   watch(events: number): number
   /**
-   * The next bytes of the stream go here, and into the slab once it is full. undefined takes it back. Where boundaries
+   * The next bytes of the stream go here, and into the slab once it is full: `ahead` bytes at most at a time, 0: what it
+   * has room for. undefined takes the memory back. Where boundaries
    * are kept, the other way round: what of a message the slab has no room for, and both together at most its length.
    */
-  lend(memory: Uint8Array | undefined): void
+  lend(memory: Uint8Array | undefined, ahead: number): void
   /**
    * Sends the first `messages` rows of `plan`, whose pieces lie in `chunks`; as many as one system call takes.
    * Returns the bytes sent; `control` has the messages begun and the errno.

@@ -44,7 +44,7 @@ export class Receiving {
     this.#spill = settings.keepsMessages ? messageSpill(longest) : nothing
     this.take = settings.keepsMessages ? () => this.#takeMessages() : () => this.#takeBytes()
     if (receiveSlab().length === 0) renewReceiveSlab()
-    if (settings.keepsMessages) socket.native.lend(this.#spill)
+    if (settings.keepsMessages) socket.native.lend(this.#spill, 0)
     this.#takeRisk(false)
   }
 
@@ -72,9 +72,9 @@ export class Receiving {
     this.#watch()
   }
 
-  /** The next bytes go into `memory`; not of messages. */
-  lend(memory: Uint8Array | undefined): void {
-    if (!this.#socket.closed && !this.#settings.keepsMessages) this.#socket.native.lend(memory)
+  /** The next bytes go into `memory`, and `ahead` behind those into the slab; not of messages. */
+  lend(memory: Uint8Array | undefined, ahead: number): void {
+    if (!this.#socket.closed && !this.#settings.keepsMessages) this.#socket.native.lend(memory, ahead)
   }
 
   /** From now on each recvmsg is told of by a set, if only an empty one. */

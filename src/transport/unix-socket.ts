@@ -130,9 +130,12 @@ export class UnixSocket {
     this.#receiving.pause()
   }
 
-  /** The stream's next bytes go into `memory`, which stays as it is while lent; `undefined` ends it. Not of messages. */
-  lend(memory: Uint8Array | undefined): void {
-    this.#receiving.lend(memory)
+  /**
+   * The stream's next bytes go into `memory`, which stays as it is while lent; `undefined` ends it. Not of messages.
+   * @param ahead the most to receive by one call behind what is lent, before it is said where the rest goes; 0: any
+   */
+  lend(memory: Uint8Array | undefined, ahead = 0): void {
+    this.#receiving.lend(memory, ahead)
   }
 
   /** From now on each recvmsg is told of by a set, if only an empty one. Where boundaries are kept, each is. */

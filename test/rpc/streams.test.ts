@@ -264,6 +264,33 @@ describe.each(ways)('streams %s', (_name, vats, options) => {
     await nothingLeft(client, server)
   })
 
+  test('memory that a writer uses again once its write is done is not what arrives', async () => {
+    const seen: boolean[] = []
+    class Sink extends RpcTarget {
+      sink() {
+        return new WritableStream<Uint8Array>({
+          async write(chunk) {
+            await turns(1) // slower than the writer
+            seen.push(same(chunk, pattern(chunk.length, seen.length)))
+          },
+        })
+      }
+    }
+    const { api, client, server } = vats(new Sink(), options)
+    const writer = (await api.sink()).getWriter()
+    const lengths = Array.from({ length: 40 }, (_, i) => [100, 20_000, 65_536, 300_000][i % 4] as number)
+    const memory = new Uint8Array(300_000)
+    for (const [i, length] of lengths.entries()) {
+      const chunk = memory.subarray(0, length)
+      chunk.set(pattern(length, i))
+      await writer.write(chunk)
+      memory.fill(0xff)
+    }
+    await writer.close()
+    expect(seen).toEqual(lengths.map(() => true))
+    await nothingLeft(client, server)
+  })
+
   test('what ends the source is told behind what it gave before', async () => {
     class Failing extends RpcTarget {
       async *values() {

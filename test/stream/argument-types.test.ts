@@ -100,6 +100,8 @@ const wrong: readonly (readonly [name: string, values: readonly unknown[], call:
   ),
   ['destroy: error', [null, 5, 'x', {}, bare], (value) => stream().destroy(value)],
   ['onBatch: callback', [undefined, ...noFunctions], (value) => stream().onBatch(value)],
+  ['onBatch: options', noOptions, (value) => stream().onBatch(() => {}, value)],
+  ['onBatch: keeps', [null, 5, 'true', {}], (keeps) => stream().onBatch(() => {}, { keeps })],
   ...(['on', 'once', 'addListener'] as const).map(
     (method) =>
       [`${method}: listener`, [undefined, ...noFunctions], (value: never) => stream()[method]('frame', value)] as const,

@@ -1,6 +1,13 @@
 /** The ways of consuming: event, batch, iterator. Each gets every frame once, in order, and owns what it was given. */
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Descriptor, type Frame, type FrameBatch, type FrameStream, UsageError } from '../../src/stream/index.js'
+import {
+  type BatchOptions,
+  Descriptor,
+  type Frame,
+  type FrameBatch,
+  type FrameStream,
+  UsageError,
+} from '../../src/stream/index.js'
 import {
   named,
   nameOf,
@@ -185,6 +192,44 @@ describe.each(readinesses)('with readiness %s', (readiness) => {
       expect(looked.map(({ closed }) => closed)).toEqual([true])
       using kept = Descriptor.own(taken as number)
       expect(nameOf(kept)).toBe('2')
+    })
+
+    test.each<[string, BatchOptions]>([
+      ['with `keeps`, a large frame has memory of its own, whether or not the slab had room for it', { keeps: true }],
+      ['without, what fits into the slab is shown there', {}],
+    ])('%s', async (_, options) => {
+      const [a, b] = streamPair({ readiness })
+      const seen: { stays: boolean; alone: boolean; right: boolean; names: string[] }[] = []
+      b.onBatch((batch) => {
+        for (let i = 0; i < batch.length; i++) {
+          const payload = batch.bytes.subarray(batch.start(i), batch.end(i))
+          seen.push({
+            stays: batch.stays,
+            alone: payload.buffer.byteLength < payload.length + 100,
+            right: same(payload, pattern(payload.length, seen.length)),
+            names: batch.descriptors(i).map(nameOf),
+          })
+        }
+      }, options)
+      // One at a time, so that each is there whole when it is received; the small ones have to find their way as well.
+      const lengths = [40_000, 40_000, 100, 40_000, 50_000, 40_000, 0, 40_000, 1_000_000, 40_000]
+      for (const [i, length] of lengths.entries()) {
+        b.pause()
+        a.send(pattern(length, i), [named(String(i))], { transfer: true })
+        if (length < 100_000) await a.flush()
+        b.resume()
+        await until(() => seen.length === i + 1)
+      }
+      expect(seen.map(({ right }) => right)).toEqual(lengths.map(() => true))
+      expect(seen.map(({ names }) => names)).toEqual(lengths.map((_, i) => [String(i)]))
+      const behindLarge = lengths.map((length, i) => length > 32_768 && (lengths[i - 1] ?? 0) > 32_768)
+      for (const [i, { stays, alone }] of seen.entries()) {
+        expect({ i, stays }).toEqual({
+          i,
+          stays: lengths[i] === 1_000_000 || (options.keeps === true && behindLarge[i]),
+        })
+        if (stays) expect({ i, alone }).toEqual({ i, alone: true })
+      }
     })
 
     test('a frame of it outlives it, with its descriptors', async () => {

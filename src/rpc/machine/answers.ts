@@ -130,10 +130,16 @@ export class Answers {
     if (this.#running >= this.#limit) throw overloaded(this.#limit)
     this.#running++
     const answer = call()
+    if (answer.outcome !== undefined) {
+      // It holds nothing any more: a chunk of a stream has gone to where its window bounds it.
+      this.#running--
+      answer.release()
+      this.#link.settled()
+      return
+    }
     this.#oneWay.add(answer)
-    // One that has ended already holds nothing: a chunk of a stream has gone to where its window bounds it.
-    const refusal = answer.outcome === undefined ? this.#held.hold(bytes) : undefined
-    const held = answer.outcome === undefined && refusal === undefined ? bytes : 0
+    const refusal = this.#held.hold(bytes)
+    const held = refusal === undefined ? bytes : 0
     answer.subscribe(() => {
       this.#running--
       this.#held.release(held)

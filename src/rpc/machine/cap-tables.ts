@@ -137,7 +137,7 @@ export class CapTables {
 function wireOf(payload: Payload): WirePayload {
   if (!payload.hasTail) return { content: payload.content, capTable: noCaps }
   const [content, ...more] = payload.pieces as [Uint8Array, ...Uint8Array[]]
-  return { content, more, capTable: noCaps }
+  return { content, more, onSent: payload.onSent, capTable: noCaps }
 }
 
 const noCaps: readonly CapDescriptor[] = Object.freeze([])

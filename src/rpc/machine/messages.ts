@@ -41,6 +41,8 @@ export interface WirePayload {
   readonly content: Uint8Array
   /** What is behind it, where it is sent from. */
   readonly more?: readonly Uint8Array[]
+  /** To be called when both were sent, or copied. */
+  readonly onSent?: (() => void) | undefined
   readonly capTable: readonly CapDescriptor[]
 }
 

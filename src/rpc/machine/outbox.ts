@@ -5,7 +5,7 @@
 import type { Descriptor } from '../../transport/index.js'
 import { asError, RpcError } from '../rpc-error.js'
 import type { RpcTransport } from '../transport.js'
-import { contentOf, type Wire } from '../wire/wire.js'
+import { contentOf, onSentOf, type Wire } from '../wire/wire.js'
 import type { Message } from './messages.js'
 import type { Question } from './question.js'
 
@@ -75,7 +75,7 @@ export class Outbox {
       try {
         const whole = this.#wire.encodeWhole(message)
         if (whole !== undefined) this.#transport.send(whole, noContent, descriptors)
-        else this.#transport.send(this.#wire.encode(message), contentOf(message), descriptors)
+        else this.#sendInPieces(message, descriptors)
       } catch (error) {
         closeAll(messages.slice(i + 1))
         this.#onFailure(asError(error))
@@ -86,6 +86,14 @@ export class Outbox {
         return
       }
     }
+  }
+
+  #sendInPieces(message: Message, descriptors: readonly Descriptor[]): void {
+    const sent = this.#transport.send(this.#wire.encode(message), contentOf(message), descriptors)
+    const onSent = onSentOf(message)
+    if (onSent === undefined) return
+    if (sent instanceof Promise) sent.then(onSent)
+    else onSent()
   }
 
   /** Nothing is sent any more; what waits is dropped. */

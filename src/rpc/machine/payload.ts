@@ -11,6 +11,7 @@ import type { Capability } from './capability.js'
 export class Payload {
   #content: Uint8Array
   #tail: Uint8Array | undefined
+  #onReturned: (() => void) | undefined
   readonly caps: readonly Capability[]
   readonly descriptors: readonly Descriptor[]
   /** Descriptors behind the last one that were lost on the way. */
@@ -29,12 +30,14 @@ export class Payload {
   }
 
   /**
-   * A value whose last bytes are somebody else's memory, which has to stay as it is until they are sent: what is large
-   * need not be copied.
+   * A value whose last bytes are somebody else's memory: what is large need not be copied.
+   * @param onReturned called once, when that memory is no longer looked at: it was sent, copied or let go of; never, if
+   * the session that it was to be sent by ends before
    */
-  static referring(content: Uint8Array, tail: Uint8Array): Payload {
+  static referring(content: Uint8Array, tail: Uint8Array, onReturned?: () => void): Payload {
     const payload = new Payload(content)
     payload.#tail = tail
+    payload.#onReturned = onReturned
     return payload
   }
 
@@ -43,6 +46,7 @@ export class Payload {
     if (this.#tail !== undefined) {
       this.#content = new Uint8Array(Buffer.concat([this.#content, this.#tail]))
       this.#tail = undefined
+      this.#returnMemory()
     }
     return this.#content
   }
@@ -55,6 +59,11 @@ export class Payload {
   /** The same, as it lies. */
   get pieces(): readonly Uint8Array[] {
     return this.#tail === undefined ? [this.#content] : [this.#content, this.#tail]
+  }
+
+  /** To be called when `pieces` have been sent; undefined: nobody wants to know. */
+  get onSent(): (() => void) | undefined {
+    return this.#onReturned === undefined ? undefined : () => this.#returnMemory()
   }
 
   /** Of the encoded value, in bytes. */
@@ -85,10 +94,17 @@ export class Payload {
   release(): void {
     for (const cap of this.caps) cap.release()
     this.closeDescriptors()
+    this.#returnMemory()
   }
 
   closeDescriptors(): void {
     for (const descriptor of this.descriptors) descriptor.close()
+  }
+
+  #returnMemory(): void {
+    const onReturned = this.#onReturned
+    this.#onReturned = undefined
+    onReturned?.()
   }
 }
 

@@ -12,6 +12,8 @@ import { Results } from '../machine/results.js'
 import type { Vat } from '../machine/vat.js'
 import { RpcError } from '../rpc-error.js'
 import { withDisposer } from '../stubs/disposer.js'
+import { leastView } from '../values/decode.js'
+import { soleBinaryOf } from '../values/sole-binary.js'
 import { type ReceiveWindow, weightOf } from './window.js'
 
 export type Next = IteratorResult<unknown, undefined>
@@ -34,6 +36,8 @@ export class Inlet extends Capability {
   #decoding: Stop | undefined
   #end: End | undefined
   #stopped = false
+  /** The answer to every write. */
+  #written: Answer | undefined
 
   /** @param onFault a chunk that cannot be: nothing more can be read. Called before the reader is told. */
   constructor(vat: Vat, window: ReceiveWindow, onFault: (error: Error) => void) {
@@ -62,7 +66,8 @@ export class Inlet extends Capability {
     }
     this.#chunks.push(params)
     this.#serve()
-    return Answer.of(new Results(new Payload(nil), this.#vat.values))
+    this.#written ??= Answer.of(new Results(new Payload(nil), this.#vat.values))
+    return this.#written.addRef()
   }
 
   /** The next chunk, which is the taker's with all that is in it; or the end, behind all that was written before. */
@@ -71,6 +76,17 @@ export class Inlet extends Capability {
       this.#takers.push({ resolve, reject })
       this.#serve()
     })
+  }
+
+  /** The same, if it is bytes, is here, and nobody waits for one before it; undefined otherwise. */
+  takeBytes(): Uint8Array | undefined {
+    if (this.#decoding !== undefined || this.#takers.length > 0) return undefined
+    const chunk = this.#chunks[0]
+    const bytes = chunk === undefined ? undefined : bytesOf(chunk)
+    if (chunk === undefined || bytes === undefined) return undefined
+    this.#chunks.shift()
+    this.#window.taken(weightOf(chunk))
+    return bytes
   }
 
   /** Nothing more comes; what was written can still be taken. */
@@ -105,6 +121,12 @@ export class Inlet extends Capability {
 
   #decode(chunk: Payload, taker: Taker): void {
     const weight = weightOf(chunk)
+    const bytes = bytesOf(chunk)
+    if (bytes !== undefined) {
+      this.#window.taken(weight)
+      taker.resolve({ done: false, value: bytes })
+      return
+    }
     this.#decoding = () => {}
     let later = false
     const stop = completeValue(
@@ -146,4 +168,11 @@ export class Inlet extends Capability {
     for (const chunk of this.#chunks.splice(0)) chunk.release()
     this.#onFault(error)
   }
+}
+
+/** Of a chunk that is bytes alone. Nobody else has the memory of a chunk; a view of it has to be worth keeping that. */
+function bytesOf(chunk: Payload): Uint8Array | undefined {
+  if (!chunk.plain) return undefined
+  const bytes = soleBinaryOf(chunk.content)
+  return bytes === undefined || bytes.length >= leastView ? bytes : new Uint8Array(bytes)
 }

@@ -10,7 +10,7 @@ import { SourceReader } from './source-reader.js'
 
 /** The end that has the stream, which it locks when it is given away. */
 export class ReadableFeed implements Feed {
-  readonly chunksStay = true
+  readonly lends = true
   readonly #stream: ReadableStream<unknown>
   #reader: ReadableStreamDefaultReader<unknown> | undefined
 
@@ -38,11 +38,17 @@ export function readableOf(cap: Capability, vat: Vat): ReceivedStream<ReadableSt
   const reader = new SourceReader(cap, vat)
   const value = new ReadableStream<unknown>(
     {
-      pull: (controller) =>
-        reader.next().then((next) => {
-          if (next.done === true) controller.close()
-          else controller.enqueue(next.value)
-        }),
+      pull(controller): Promise<void> | undefined {
+        const bytes = reader.bytes()
+        if (bytes === undefined) {
+          return reader.next().then((next) => {
+            if (next.done === true) controller.close()
+            else controller.enqueue(next.value)
+          })
+        }
+        controller.enqueue(bytes)
+        return undefined
+      },
       cancel: (reason) => reader.cancel(reason),
     },
     { highWaterMark: 0 }, // nothing is asked for before it is read

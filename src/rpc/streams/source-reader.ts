@@ -37,6 +37,11 @@ export class SourceReader {
     return this.#inlet.take()
   }
 
+  /** The same, if it is bytes and here already; undefined otherwise. */
+  bytes(): Uint8Array | undefined {
+    return this.#inlet.takeBytes()
+  }
+
   /** Wants no more; resolves when the source has stopped. */
   async cancel(reason: unknown): Promise<void> {
     this.#inlet.stop()

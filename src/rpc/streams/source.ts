@@ -4,11 +4,13 @@
  *
  * A chunk moves: the stubs and descriptors in it are the reader's from then on.
  */
+import type { Payload } from '../machine/payload.js'
 import type { Vat } from '../machine/vat.js'
 import { RpcError } from '../rpc-error.js'
 import { RpcTarget } from '../rpc-target.js'
 import { type Handle, handleOf } from '../stubs/handle.js'
-import { encodeReferring, encodeValue } from '../values/encode.js'
+import { encodeValue } from '../values/encode.js'
+import { encodeSoleBinary } from '../values/sole-binary.js'
 import { SendWindow, weightOf } from './window.js'
 
 /** Bytes from which on a chunk is sent from where it lies. */
@@ -19,8 +21,11 @@ export interface Feed {
   /** It is given away from now on, and nobody else's to read. Throws for one that cannot be read. */
   begin(): void
   next(): PromiseLike<IteratorResult<unknown>>
-  /** Nobody writes to a chunk any more, once it is given away. */
-  readonly chunksStay?: true
+  /**
+   * A chunk's memory stays as it is until the next one is asked for: a large one need not be copied. Default: it may be
+   * anything as soon as this vat's other code runs.
+   */
+  readonly lends?: true
   /** No more is wanted. Called once, if `next` has not come to its end. */
   stop(reason: unknown): Promise<unknown>
 }
@@ -124,14 +129,21 @@ class Pump {
       if (this.#stopped) return
       const { value, done } = await feed.next()
       if (done === true) break
-      this.#send(value, feed.chunksStay === true)
+      if (feed.lends === true && isLarge(value)) {
+        await this.#sendLent(value)
+      } else {
+        const { outgoing, limits } = this.#vat.values
+        this.#send(encodeValue([value], 'chunk', 'moved', outgoing, limits))
+      }
     }
   }
 
-  #send(value: unknown, stays: boolean): void {
-    const { outgoing, limits } = this.#vat.values
-    const payload =
-      stays && isLarge(value) ? encodeReferring(value) : encodeValue([value], 'chunk', 'moved', outgoing, limits)
+  /** Resolves when the memory is no longer needed: so the kernel has it, and no chunk waits here behind another. */
+  #sendLent(value: Uint8Array): Promise<void> {
+    return new Promise((resolve) => this.#send(encodeSoleBinary(value, resolve)))
+  }
+
+  #send(payload: Payload): void {
     if (this.#stopped) {
       payload.release()
       return

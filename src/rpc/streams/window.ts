@@ -60,7 +60,10 @@ export class SendWindow {
   }
 }
 
-/** The reader's end: tells the source of what was taken, not of every chunk, but before it has to wait. */
+/**
+ * The reader's end: tells the source of what was taken, not of every chunk, but before it has to wait. Seldom: the word of it
+ * may have to wake the other process, which costs the reader more than many chunks do.
+ */
 export class ReceiveWindow {
   readonly size: number
   readonly #grant: (weight: number) => void
@@ -82,7 +85,7 @@ export class ReceiveWindow {
   taken(weight: number): void {
     this.#waiting -= weight
     this.#taken += weight
-    if (this.#taken * 2 < this.size) return
+    if (this.#taken * 4 < this.size * 3) return
     const taken = this.#taken
     this.#taken = 0
     this.#grant(taken)

@@ -78,8 +78,13 @@ interface Written {
   reject(error: unknown): void
 }
 
-/** From `write` to `next`: a write is done when the next one may come, which is when the window has room for it. */
+/**
+ * From `write` to `next`: a write is done when the next one may come: the window has room for it, and what is large has
+ * been sent.
+ */
 class PushedChunks implements Feed {
+  /** Until its `write` is done. */
+  readonly lends = true
   readonly #target: Handle
   readonly #vat: Vat
   /** Weak: the session holds this, and the stream is to be found forgotten. */

@@ -43,13 +43,17 @@ export class FrameStreamTransport implements RpcTransport {
     stream.on('end', () => this.#end(undefined))
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(undefined))
-    stream.onBatch((batch) => this.#receive(batch))
+    stream.onBatch((batch) => this.#receive(batch), { keeps: true })
   }
 
-  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void {
+  send(
+    head: Uint8Array,
+    content: readonly Uint8Array[],
+    descriptors: readonly Descriptor[],
+  ): Promise<void> | undefined {
     if (this.#closed) {
       for (const descriptor of descriptors) descriptor.close()
-      return
+      return undefined
     }
     const frame = content.length === 0 ? stable(head) : [stable(head), ...content]
     const closedOne = descriptors.length > 0 && descriptors.some(({ closed }) => closed)
@@ -61,6 +65,7 @@ export class FrameStreamTransport implements RpcTransport {
       // The peer is gone. What it said before that, such as why, is still to be received; then the stream ends.
       if (!(error instanceof ClosedError) || closedOne) throw error
     }
+    return content.some(isReferredTo) && this.#stream.queuedBytes > 0 ? this.#sent() : undefined
   }
 
   /** A stream's first write of a turn goes out at once, alone: here it is known that others follow. */
@@ -93,6 +98,11 @@ export class FrameStreamTransport implements RpcTransport {
     this.#stream.unref()
   }
 
+  /** Whether it has been sent or never will be: then the stream has failed, of which the session is told by its end. */
+  #sent(): Promise<void> {
+    return this.#stream.flush().then(nothing, nothing)
+  }
+
   #receive(batch: FrameBatch): void {
     const receiver = this.#receiver as FrameReceiver
     const { bytes } = batch
@@ -123,6 +133,12 @@ function isWhole({ byteLength, buffer }: Uint8Array): boolean {
 }
 
 /** The stream copies what is short before it returns, and refers to what is not. */
-function stable(head: Uint8Array): Uint8Array {
-  return head.length < copiedBytes ? head : new Uint8Array(head) // a Buffer's `slice` is no copy
+function isReferredTo(piece: Uint8Array): boolean {
+  return piece.length >= copiedBytes
 }
+
+function stable(head: Uint8Array): Uint8Array {
+  return isReferredTo(head) ? new Uint8Array(head) : head // a Buffer's `slice` is no copy
+}
+
+function nothing(): void {}

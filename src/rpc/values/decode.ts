@@ -21,7 +21,7 @@ import { binaryKinds, type CapabilityTag, markKey, partsOf, Tag } from './tags.j
 import { unpack } from './value-codec.js'
 
 /** Bytes of a Uint8Array under which a copy is as cheap as a view. */
-const leastView = 4096
+export const leastView = 4096
 
 /** A value that was promised, and where it belongs. Owns its capability. */
 export interface Promised {

@@ -45,15 +45,6 @@ export function encodeValue(
   }
 }
 
-/** Bytes as the only argument of a call. They are not copied, and have to stay as they are until they are sent. */
-export function encodeReferring(bytes: Uint8Array): Payload {
-  referringHead.array(1)
-  referringHead.binaryHead(bytes.length)
-  return Payload.referring(referringHead.take(), bytes)
-}
-
-const referringHead = new ValueWriter()
-
 const noCaps: readonly Capability[] = Object.freeze([])
 const noDescriptors: readonly Descriptor[] = Object.freeze([])
 

@@ -31,6 +31,11 @@ export function soleContentOf(message: Message): Uint8Array | undefined {
   return outcome.payload.more === undefined ? outcome.payload.content : undefined
 }
 
+/** Who wants to know when that has been sent. */
+export function onSentOf(message: Message): (() => void) | undefined {
+  return message.type === 'call' ? message.params.onSent : undefined
+}
+
 function piecesOf({ content, more }: WirePayload): readonly Uint8Array[] {
   return more === undefined ? [content] : [content, ...more]
 }

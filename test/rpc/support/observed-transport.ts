@@ -29,9 +29,9 @@ export class ObservedTransport implements RpcTransport {
     this.#inner.start(receiver)
   }
 
-  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): void {
+  send(head: Uint8Array, content: readonly Uint8Array[], descriptors: readonly Descriptor[]): Promise<void> | void {
     this.#onSend(this.#wire.decode(Buffer.concat([head, ...content])))
-    this.#inner.send(head, content, descriptors)
+    return this.#inner.send(head, content, descriptors)
   }
 
   close(): void {
