@@ -18,7 +18,7 @@ test.each([
 ] as const)('Random programs on %s vats end with nothing held, and with calls in order', async (_name, vats) => {
   let steps = 0
   await fc.assert(
-    fc.asyncProperty(programs(vats.length, 25), orders, async (program, order) => {
+    fc.asyncProperty(programs(vats.length, 25), orders, fc.boolean(), async (program, order, batches) => {
       steps += program.length
       await once(
         async (network) => {
@@ -26,6 +26,7 @@ test.each([
         },
         by(order),
         () => order,
+        { batches },
       )
     }),
     { numRuns },
