@@ -9,7 +9,7 @@ import { Answer, type Outcome, type OutcomeListener } from './answer.js'
 import { exceptionOf } from './exceptions.js'
 import { type HeldBytes, heldBytesOf } from './held-bytes.js'
 import type { Link } from './link.js'
-import type { ReturnOutcome } from './messages.js'
+import type { CapDescriptor, ReturnOutcome } from './messages.js'
 import { Payload } from './payload.js'
 import { PeerTable } from './peer-table.js'
 import { Question } from './question.js'
@@ -263,13 +263,20 @@ export class Answers {
 }
 
 /** The ids that a payload names, for each time that it does. */
-export function exportsIn(capTable: readonly { readonly kind: string; readonly id: number }[]): readonly number[] {
+export function exportsIn(capTable: readonly CapDescriptor[]): readonly number[] {
   if (capTable.length === 0) return noExports
-  return capTable.filter(({ kind }) => kind === 'senderHosted' || kind === 'senderPromise').map(({ id }) => id)
+  if (capTable.length === 1)
+    return isSenders(capTable[0] as CapDescriptor) ? [(capTable[0] as CapDescriptor).id] : noExports
+  return capTable.filter(isSenders).map(({ id }) => id)
+}
+
+function isSenders({ kind }: CapDescriptor): boolean {
+  return kind === 'senderHosted' || kind === 'senderPromise'
 }
 
 /** None of them, if there is no room for all: what the caller asked for goes first. */
 function duplicates(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+  if (descriptors.length === 0) return descriptors
   const kept: Descriptor[] = []
   try {
     for (const descriptor of descriptors) kept.push(descriptor.dup())

@@ -92,9 +92,10 @@ export class CapTables {
   /** All of a payload's; what was named before a fault is released. */
   receiveAll(descriptors: readonly CapDescriptor[]): readonly Capability[] {
     if (descriptors.length === 0) return noneHeld
+    if (descriptors.length === 1) return [this.receive(descriptors[0] as CapDescriptor)]
     const caps: Capability[] = []
     try {
-      for (const descriptor of descriptors) caps.push(this.receive(descriptor))
+      for (let i = 0; i < descriptors.length; i++) caps.push(this.receive(descriptors[i] as CapDescriptor))
     } catch (error) {
       for (const cap of caps) cap.release()
       throw error
@@ -107,11 +108,15 @@ export class CapTables {
     if (payload.caps.length === 0) {
       return { wire: wireOf(payload), pinned: noneHeld }
     }
-    const described = payload.caps.map((cap) => this.describe(cap))
-    return {
-      wire: { content: payload.content, capTable: described.map(({ descriptor }) => descriptor) },
-      pinned: described.map(({ pinned }) => pinned),
+    const { length } = payload.caps
+    const capTable = new Array<CapDescriptor>(length) // of its length at once: one that grows takes room for 17
+    const pinned = new Array<Capability>(length)
+    for (let i = 0; i < length; i++) {
+      const described = this.describe(payload.caps[i] as Capability)
+      capTable[i] = described.descriptor
+      pinned[i] = described.pinned
     }
+    return { wire: { content: payload.content, capTable }, pinned }
   }
 
   /** Where a disembargo has to go on to, if the capability is one of the peer's. */

@@ -22,9 +22,8 @@ export class IncomingCalls {
   readonly #answers: Answers
   readonly #exports: Exports
   readonly #main: Capability
-  /** What methods are told of their session. */
-  readonly #context: unknown
-  readonly #held: HeldBytes
+  /** Of a call that has nothing more: what methods are told of their session. */
+  readonly #origin: CallOrigin
 
   /** Borrows the main object. */
   constructor(link: Link, answers: Answers, exports: Exports, main: Capability, context: unknown, held: HeldBytes) {
@@ -32,8 +31,7 @@ export class IncomingCalls {
     this.#answers = answers
     this.#exports = exports
     this.#main = main
-    this.#context = context
-    this.#held = held
+    this.#origin = { deadline: 0, trace: undefined, session: context, held }
   }
 
   /** The peer asks for the main object. */
@@ -96,7 +94,7 @@ export class IncomingCalls {
         const at = atOnce || stays ? params : withOwnContent(params)
         return cap.call({ mode, path, params: at, context, oneWay })
       }
-      const path = [...target.transform, ...method]
+      const path = target.transform.length === 0 ? method : [...target.transform, ...method]
       return this.#answers
         .get(target.id)
         .call({ mode, path, params: stays ? params : withOwnContent(params), context, oneWay })
@@ -107,12 +105,8 @@ export class IncomingCalls {
   }
 
   #originOf({ deadline, trace }: Call): CallOrigin {
-    return {
-      deadline: deadline === 0 ? 0 : performance.now() + deadline,
-      trace,
-      session: this.#context,
-      held: this.#held,
-    }
+    if (deadline === 0 && trace === undefined) return this.#origin
+    return { ...this.#origin, deadline: deadline === 0 ? 0 : performance.now() + deadline, trace }
   }
 
   #mainResults(): Results {

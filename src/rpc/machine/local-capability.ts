@@ -26,10 +26,10 @@ import type { Vat } from './vat.js'
 export class LocalCapability extends Capability {
   readonly target: object
   readonly #vat: Vat
-  readonly #onGone: () => void
+  readonly #onGone: (target: object) => void
   #deferred = 0
 
-  constructor(target: object, vat: Vat, onGone: () => void) {
+  constructor(target: object, vat: Vat, onGone: (target: object) => void) {
     super()
     this.target = target
     this.#vat = vat
@@ -59,7 +59,7 @@ export class LocalCapability extends Capability {
 
   /** The last stub is gone. */
   protected override dispose(): void {
-    this.#onGone()
+    this.#onGone(this.target)
     const { [Symbol.dispose]: dispose } = this.target as Partial<Disposable>
     if (typeof dispose !== 'function') return
     try {

@@ -92,7 +92,7 @@ export class Payload {
   }
 
   release(): void {
-    for (const cap of this.caps) cap.release()
+    for (let i = 0; i < this.caps.length; i++) (this.caps[i] as Capability).release()
     this.closeDescriptors()
     this.#returnMemory()
   }

@@ -53,10 +53,14 @@ export class Vat {
   hold(target: object): LocalCapability {
     const known = held.get(target)
     if (known !== undefined) return known.addRef()
-    const capability = new LocalCapability(target, this, () => held.delete(target))
+    const capability = new LocalCapability(target, this, forget)
     held.set(target, capability)
     return capability
   }
+}
+
+function forget(target: object): void {
+  held.delete(target)
 }
 
 /** The object behind a capability, if it is one of this thread's. */

@@ -40,12 +40,24 @@ export interface Decoded {
 
 /** Throws RpcError of origin `remote` for what is no value, DescriptorLostError where one is missing. Owns nothing. */
 export function decodeTree(payload: Payload, limits: ValueLimits): unknown {
+  if (isSoleCapability(payload)) {
+    return new CapabilityReference(Tag.capability, payload.caps[0] as Capability, 0)
+  }
   const short = decodeShort(payload.content, limits)
   if (short !== undecided) return short
   const { marks, binaries } = scanValue(payload.content, limits)
   const value = unpack(payload.content)
   return marks || binaries ? new TreeDecoder(payload).decode(value) : value
 }
+
+/** What most methods give that return an object: the mark of capability 0, and nothing else. */
+function isSoleCapability({ content, caps }: Payload): boolean {
+  if (caps.length !== 1 || content.length !== soleCapability.length) return false
+  for (let i = 0; i < soleCapability.length; i++) if (content[i] !== soleCapability[i]) return false
+  return true
+}
+
+const soleCapability: readonly number[] = [0x81, 0xa1, 0x00, 0x92, Tag.capability, 0x00]
 
 /** A short value that is nothing but data: as most are, so that it is looked for first. `undecided` for others. */
 export function decodeData(payload: Payload, limits: ValueLimits): unknown {

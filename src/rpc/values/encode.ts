@@ -290,10 +290,13 @@ class Encoder {
   }
 
   #cap(tag: number, cap: Capability, path?: Path): void {
-    this.#caps ??= []
-    const index = this.#caps.push(cap) - 1
-    if (path === undefined) this.#mark(tag, index)
-    else this.#mark(tag, index, path)
+    let index = 0
+    if (this.#caps === undefined) this.#caps = [cap]
+    else index = this.#caps.push(cap) - 1
+    this.#beginMark(undefined, tag, path === undefined ? 2 : 3)
+    this.#out.number(index)
+    if (path !== undefined) this.#write(path)
+    this.#endMark()
   }
 
   #descriptor(descriptor: Descriptor): void {

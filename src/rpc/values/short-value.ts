@@ -69,11 +69,11 @@ function readArray(length: number, depth: number): unknown {
   if (length === 0) return []
   valuesLeft -= length
   if (valuesLeft < 0 || depth <= 0) return undecided
-  const array: unknown[] = []
+  const array = new Array<unknown>(length)
   for (let i = 0; i < length; i++) {
     const value = read(depth - 1)
     if (value === undecided) return undecided
-    array.push(value)
+    array[i] = value
   }
   return array
 }

@@ -261,6 +261,7 @@ export class PillionWire implements Wire {
   #readPayload(): WirePayload {
     const length = this.#in.integer(mostCaps)
     if (length === 0) return { content: this.#in.rest(), capTable: noCaps }
+    if (length === 1) return { capTable: [this.#readCap()], content: this.#in.rest() }
     const capTable: CapDescriptor[] = []
     for (let i = 0; i < length; i++) capTable.push(this.#readCap())
     return { content: this.#in.rest(), capTable }
