@@ -7,7 +7,8 @@ import { type RpcSettings, rpcSettings } from './options.js'
 import { IterableFeed, iterableOf } from './streams/iterable.js'
 import { ReadableFeed, readableOf } from './streams/readable.js'
 import { Source } from './streams/source.js'
-import { WritableTarget, writableOf } from './streams/writable.js'
+import { writableOf } from './streams/writable.js'
+import { WritableTarget } from './streams/writable-target.js'
 import { stubOf } from './stubs/proxy.js'
 
 const rules: PassingRules = {

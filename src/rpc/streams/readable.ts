@@ -53,7 +53,8 @@ export function readableOf(cap: Capability, vat: Vat): ReceivedStream<ReadableSt
     },
     { highWaterMark: 0 }, // nothing is asked for before it is read
   )
-  forgotten.register(value, reader)
+  forgotten.register(value, reader, value)
+  readers.set(value, reader)
   return {
     value,
     [Symbol.dispose]() {
@@ -62,4 +63,17 @@ export function readableOf(cap: Capability, vat: Vat): ReceivedStream<ReadableSt
   }
 }
 
+/**
+ * For whoever reads all of it without the stream's help, and keeps the reader: locks the stream. Undefined where it is no
+ * other vat's, or is read already.
+ */
+export function takeReaderOf(stream: ReadableStream): SourceReader | undefined {
+  const reader = readers.get(stream)
+  if (reader === undefined || stream.locked) return undefined
+  stream.getReader()
+  forgotten.unregister(stream)
+  return reader
+}
+
+const readers = new WeakMap<ReadableStream, SourceReader>()
 const forgotten = new FinalizationRegistry<SourceReader>((reader) => reader.abandon())

@@ -3,11 +3,9 @@
  *
  * Whoever has the stream reads what is written as it would any source: it is the writer that becomes one.
  */
-import { UsageError } from '../../errors.js'
 import type { Capability } from '../machine/capability.js'
 import type { Vat } from '../machine/vat.js'
 import { RpcError } from '../rpc-error.js'
-import { RpcTarget } from '../rpc-target.js'
 import { noOptions } from '../stubs/call-options.js'
 import { Handle } from '../stubs/handle.js'
 import type { ReceivedStream } from '../values/passing.js'
@@ -15,42 +13,6 @@ import { CapabilityReference } from '../values/reference.js'
 import { Tag } from '../values/tags.js'
 import { type Feed, Source } from './source.js'
 import { outcomeOf } from './source-reader.js'
-
-/** The end that has the stream, which it locks when it is given away. */
-export class WritableTarget extends RpcTarget {
-  readonly #stream: WritableStream<unknown>
-  #writer: WritableStreamDefaultWriter<unknown> | undefined
-
-  /** Throws UsageError for a stream that is being written already. */
-  constructor(stream: WritableStream<unknown>) {
-    super()
-    if (stream.locked) throw new UsageError('a WritableStream that is locked cannot travel')
-    this.#stream = stream
-  }
-
-  /** Not for the writer, as an own property: the message that bears it is complete. */
-  readonly begin = (): void => {
-    this.#writer = this.#stream.getWriter()
-  }
-
-  /** Writes all that the other side has; returns when the stream is closed, throws what ended it otherwise. */
-  async pull(source: unknown): Promise<void> {
-    if (!(source instanceof ReadableStream)) {
-      throw new RpcError('failed', 'a stream is pulled from a stream', { origin: 'remote' })
-    }
-    const writer = this.#writer
-    if (writer === undefined) throw new RpcError('failed', 'the stream is written already', { origin: 'remote' })
-    this.#writer = undefined
-    writer.releaseLock()
-    await source.pipeTo(this.#stream)
-  }
-
-  [Symbol.dispose](): void {
-    const writer = this.#writer
-    this.#writer = undefined
-    writer?.abort(new RpcError('disconnected', 'the writer has gone')).catch(() => {}) // nobody is left to be told
-  }
-}
 
 /** The other end. Takes over the reference to the target. */
 export function writableOf(cap: Capability, vat: Vat): ReceivedStream<WritableStream> {
