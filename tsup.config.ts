@@ -6,16 +6,25 @@
  * classes and optional chaining into helpers (and error names with them): here esbuild splits ES modules, and
  * scripts/common-js.ts then translates the imports and exports of each.
  */
+import { readdirSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 import { asCommonJs } from './scripts/common-js.js'
 
 const target = 'node20'
+
+/** A file of src/adapters, or a folder with an index.ts, is an entry by its name. */
+const adapters = readdirSync('src/adapters', { withFileTypes: true }).map((found) => {
+  const name = found.name.replace(/\.ts$/, '')
+  return [`adapters-${name}`, `src/adapters/${found.isDirectory() ? `${name}/index` : name}.ts`] as const
+})
+
 const entry = {
   index: 'src/stream/index.ts',
   transport: 'src/transport/index.ts',
   framing: 'src/framing/index.ts',
   'framing-testing': 'src/framing/testing/index.ts',
   rpc: 'src/rpc/index.ts',
+  ...Object.fromEntries(adapters),
 }
 
 export default defineConfig([

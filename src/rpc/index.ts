@@ -19,3 +19,10 @@ export type { Received, Returned, Sendable } from './stubs/types.js'
 export type { FrameReceiver, RpcTransport } from './transport.js'
 export { MemoryTransport, type MemoryTransportOptions, type Schedule } from './transports/memory-transport.js'
 export { MessagePortTransport } from './transports/message-port-transport.js'
+export {
+  type PackedValue,
+  type PackOptions,
+  packValue,
+  type UnpackedValue,
+  unpackValue,
+} from './values/packed-value.js'

@@ -4,7 +4,7 @@
  * Runs the real linter with the real settings over small files that stand where the layers' own files do.
  */
 import { execFile } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -35,6 +35,13 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/rpc/machine/a.ts', "import '../values/encode.js'"],
   ['src/rpc/machine/b.ts', "import '../../errors.js'"],
   ['src/rpc/transports/a.ts', "import '../../stream/index.js'"],
+  ['src/adapters/a.ts', "import '../stream/index.js'"],
+  ['src/adapters/b.ts', "import '../rpc/index.js'"],
+  ['src/adapters/c.ts', "import '../transport/index.js'"],
+  ['src/adapters/d.ts', "import '../framing/index.js'"],
+  ['src/adapters/e.ts', "import '../errors.js'"],
+  ['src/adapters/many/a.ts', "import './b.js'"],
+  ['src/adapters/many/b.ts', "import '../../stream/index.js'"],
 ]
 
 const REFUSED: readonly (readonly [file: string, source: string])[] = [
@@ -67,7 +74,20 @@ const REFUSED: readonly (readonly [file: string, source: string])[] = [
   ['src/rpc/machine/g.ts', "import 'node:net'"],
   ['src/rpc/machine/h.ts', 'setTimeout(() => {}, 1)'],
   ['src/rpc/values/f.ts', "import '../transports/frame-stream-transport.js'"],
+  ['src/adapters/f.ts', "import './birpc.js'"],
+  ['src/adapters/g.ts', "import '../stream/frame-stream.js'"],
+  ['src/adapters/h.ts', "import '../rpc/values/encode.js'"],
+  ['src/adapters/i.ts', "import 'pillion'"],
+  ['src/adapters/many/f.ts', "import '../birpc.js'"],
+  ['src/adapters/many/g.ts', "import '../testing/index.js'"],
+  ['src/adapters/many/h.ts', "import '../../transport/descriptor.js'"],
 ]
+
+/** Adapters whose library has another name than theirs, or several. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  'capnp-es': ['capnp-es', 'capnp-ts'],
+  'grpc-js': ['@grpc/grpc-js'],
+}
 
 test('lets each layer import what lies below it', async () => {
   expect(await refusedBy(ALLOWED)).toEqual([])
@@ -76,6 +96,37 @@ test('lets each layer import what lies below it', async () => {
 test('refuses every import that points the wrong way', async () => {
   expect(await refusedBy(REFUSED)).toEqual(REFUSED.map(([file]) => file).sort())
 })
+
+test('lets a library be imported by its adapter alone, and everywhere only what is installed with pillion', () => {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+    peerDependencies: Record<string, string>
+  }
+  const strangers = foreignImports().filter(({ file, library }) => {
+    if (library in manifest.dependencies) return false
+    const [, adapter = ''] = /^adapters\/([\w-]+)/.exec(file) ?? []
+    const own = LIBRARIES[adapter] ?? [adapter]
+    return !(own.includes(library) && library in manifest.peerDependencies)
+  })
+
+  expect(foreignImports().map(({ library }) => library)).toContain('msgpackr')
+  expect(strangers).toEqual([])
+})
+
+/** Every import in src of what is neither ours nor Node's. */
+function foreignImports(): { readonly file: string; readonly library: string }[] {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  )
+  return files.flatMap((file) => {
+    const source = readFileSync(join(root, 'src', file), 'utf8')
+    const found = source.matchAll(/(?:^|[\s}])(?:from|import) ?\(?'([^'./][^']*)'/gm)
+    return [...found].flatMap(([, specifier = '']) => {
+      const library = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier
+      return specifier.startsWith('node:') ? [] : [{ file, library }]
+    })
+  })
+}
 
 /** The files in which the linter finds a forbidden import or global. */
 async function refusedBy(files: readonly (readonly [file: string, source: string])[]): Promise<string[]> {

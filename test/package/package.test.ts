@@ -13,12 +13,26 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const adapters = readdirSync(join(root, 'src', 'adapters'))
+  .map((name) => name.replace(/\.ts$/, ''))
+  .sort()
 const entries = Object.keys(manifest.exports)
   .filter((subpath) => subpath !== './package.json')
+  .flatMap((subpath) => (subpath.includes('*') ? adapters.map((name) => subpath.replace('*', name)) : [subpath]))
   .map((subpath) => subpath.replace(/^\./, 'pillion'))
 
+/** By their pages; the kit for authors is on docs/embedding.md. */
+const documented = [...readdirSync(join(root, 'docs', 'adapters')).map((page) => page.replace(/\.md$/, '')), 'testing']
+
 test('has the entries that it documents', () => {
-  expect(entries).toEqual(['pillion', 'pillion/transport', 'pillion/framing', 'pillion/framing/testing', 'pillion/rpc'])
+  expect(entries).toEqual([
+    'pillion',
+    'pillion/transport',
+    'pillion/framing',
+    'pillion/framing/testing',
+    'pillion/rpc',
+    ...documented.sort().map((name) => `pillion/adapters/${name}`),
+  ])
 })
 
 describe('the packed files', () => {
@@ -30,7 +44,10 @@ describe('the packed files', () => {
     ]
     const packed = tarball.files.map(({ path }) => path)
 
-    expect(packed).toEqual(expect.arrayContaining([...new Set(targets(manifest.exports))]))
+    const pointedAt = targets(manifest.exports).flatMap((path) =>
+      path.includes('*') ? adapters.map((name) => path.replace('*', name)) : [path],
+    )
+    expect(packed).toEqual(expect.arrayContaining(pointedAt))
     expect(packed).toContain('LICENSE')
     const allowed = /^(dist\/[\w-]+\.(js|cjs|d\.ts|d\.cts)|docs\/.*|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
     expect(packed.filter((path) => !allowed.test(path))).toEqual([])

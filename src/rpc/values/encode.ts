@@ -286,7 +286,10 @@ class Encoder {
   }
 
   #target(tag: number, target: RpcTarget): void {
-    this.#cap(tag, this.#outgoing.hold(target))
+    this.#cap(
+      tag,
+      this.#named(() => this.#outgoing.hold(target)),
+    )
   }
 
   #cap(tag: number, cap: Capability, path?: Path): void {
