@@ -11,6 +11,7 @@ export type { ReconnectOptions } from './reconnecting-main.js'
 export { RpcError, type RpcErrorOptions, type RpcErrorType } from './rpc-error.js'
 export { type MainFactory, RpcServer, type RpcServerEvents } from './rpc-server.js'
 export { RpcTarget } from './rpc-target.js'
+export { sendValue } from './send-value.js'
 export { type ServeOptions, serve } from './serve.js'
 export { type CloseOptions, RpcSession } from './session.js'
 export type { CallOptions } from './stubs/call-options.js'
@@ -25,4 +26,5 @@ export {
   packValue,
   type UnpackedValue,
   unpackValue,
+  type ValueOptions,
 } from './values/packed-value.js'

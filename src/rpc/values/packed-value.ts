@@ -11,17 +11,22 @@ import { encodeValue } from './encode.js'
 import type { ValueLimits } from './limits.js'
 import type { Incoming, Outgoing } from './passing.js'
 
-export interface PackOptions {
+export interface ValueOptions {
   /** Arrays and objects inside one another. Default 100. */
   readonly depth?: number
   /** Elements, keys and members. Default 1,000,000. */
   readonly values?: number
 }
 
-/** To be sent with `stream.send(payload, descriptors, { transfer: true })`. */
+export interface PackOptions extends ValueOptions {
+  /** Takes over the descriptors in the value instead of duplicating them, from the call on, also when it throws. */
+  readonly transfer?: boolean
+}
+
+/** What `sendValue` sends. */
 export interface PackedValue {
   readonly payload: Uint8Array
-  /** Duplicates of those in the value, the caller's to send or to close. */
+  /** Duplicates of those in the value, or those themselves, the caller's to send or to close. */
   readonly descriptors: readonly Descriptor[]
 }
 
@@ -33,13 +38,14 @@ export interface UnpackedValue {
 
 /**
  * A value as bytes and descriptors: plain data, Map, Set, Date, Error, BigInt, typed arrays, undefined, and a `Descriptor`
- * anywhere in it. The descriptors stay the caller's, duplicates are packed.
+ * anywhere in it. The descriptors stay the caller's, duplicates are packed; with `transfer` they are taken over.
  *
  * Throws UsageError, which names the place, for what cannot travel (a function, a cycle, too deep, too many); ClosedError
  * for a Descriptor that is closed; SystemError when one cannot be duplicated. Then nothing is left open.
  */
 export function packValue(value: unknown, options: PackOptions = {}): PackedValue {
-  const { content, descriptors } = encodeValue(value, 'value', 'lent', nothingByReference, limitsOf(options))
+  const ownership = options.transfer === true ? 'moved' : 'lent'
+  const { content, descriptors } = encodeValue(value, 'value', ownership, nothingByReference, limitsOf(options))
   return { payload: content, descriptors }
 }
 
@@ -53,7 +59,7 @@ export function packValue(value: unknown, options: PackOptions = {}): PackedValu
  */
 export function unpackValue(
   frame: { readonly payload: Uint8Array; readonly descriptors: readonly Descriptor[]; readonly lost: number },
-  options: PackOptions = {},
+  options: ValueOptions = {},
 ): UnpackedValue {
   const { payload, descriptors, lost } = frame
   const { value, owned } = decodeValue(new Payload(payload, [], descriptors, lost), nothing, limitsOf(options), 'views')
@@ -62,7 +68,7 @@ export function unpackValue(
 
 const defaults: ValueLimits = { depth: 100, count: 1_000_000 }
 
-function limitsOf({ depth = defaults.depth, values: count = defaults.count }: PackOptions): ValueLimits {
+function limitsOf({ depth = defaults.depth, values: count = defaults.count }: ValueOptions): ValueLimits {
   return depth === defaults.depth && count === defaults.count ? defaults : { depth, count }
 }
 

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { packValue, RpcError, RpcTarget, unpackValue } from '../../../src/rpc/index.js'
-import { ClosedError, Descriptor, DescriptorLostError, UsageError } from '../../../src/stream/index.js'
+import { packValue, RpcError, RpcTarget, sendValue, unpackValue } from '../../../src/rpc/index.js'
+import {
+  ClosedError,
+  Descriptor,
+  DescriptorLostError,
+  FrameTooLargeError,
+  pair,
+  UsageError,
+} from '../../../src/stream/index.js'
 
 describe('a packed value', () => {
   it('comes out as it went in, with its own descriptors at their places', () => {
@@ -29,6 +36,20 @@ describe('a packed value', () => {
     expect(() => packValue({ file })).toThrow(ClosedError)
   })
 
+  it('takes the descriptors over with `transfer`, also when the value cannot travel', () => {
+    const [moved, refused] = [Descriptor.memfd(1), Descriptor.memfd(1)]
+
+    const { descriptors } = packValue([moved], { transfer: true })
+
+    expect({ moved: moved.closed, packed: descriptors.map(({ closed }) => closed) }).toEqual({
+      moved: true,
+      packed: [false],
+    })
+    for (const descriptor of descriptors) descriptor.close()
+    expect(() => packValue([refused, Symbol('none')], { transfer: true })).toThrow(UsageError)
+    expect(refused.closed).toBe(true)
+  })
+
   it('closes the descriptors of bytes that are no value, of a value without them, and of one that has lost some', () => {
     const files = [Descriptor.memfd(1), Descriptor.memfd(1), Descriptor.memfd(1)] as const
     using sent = Descriptor.memfd(1)
@@ -45,5 +66,38 @@ describe('a packed value', () => {
     // { '\0': [11, 0] }: a capability of index 0
     const payload = new Uint8Array([0x81, 0xa1, 0x00, 0x92, 0x0b, 0x00])
     expect(() => unpackValue({ payload, descriptors: [], lost: 0 })).toThrow('refers to capability 0 of 0')
+  })
+})
+
+describe('sendValue', () => {
+  it("sends a value with its descriptors, which stay the caller's", async () => {
+    const [near, far] = pair()
+    using file = Descriptor.memfd(Buffer.from('content'))
+
+    sendValue(near, { file })
+    near.end()
+    const values: unknown[] = []
+    for await (const frame of far) {
+      const { value, descriptors } = unpackValue(frame)
+      values.push(value)
+      for (const descriptor of descriptors) descriptor.close()
+    }
+
+    expect(values).toEqual([{ file: expect.any(Descriptor) }])
+    expect(file.closed).toBe(false)
+    far.destroy()
+  })
+
+  it('leaves nothing open when it throws', () => {
+    const [near, far] = pair({ maxPayload: 100 })
+    const [lent, moved] = [Descriptor.memfd(1), Descriptor.memfd(1)]
+
+    expect(() => sendValue(near, [lent, 'x'.repeat(100)])).toThrow(FrameTooLargeError)
+    expect(() => sendValue(near, [moved, 'x'.repeat(100)], { transfer: true })).toThrow(FrameTooLargeError)
+    expect([lent.closed, moved.closed]).toEqual([false, true])
+    near.destroy()
+    far.destroy()
+    expect(() => sendValue(near, [lent])).toThrow(ClosedError)
+    lent.close()
   })
 })

@@ -1,0 +1,11 @@
+/**
+ * pillion/adapters/testing: checks of an adapter, or any other user of frame streams, against what a transport must
+ * promise (docs/embedding.md): order, boundaries, closing, back-pressure, and who owns a descriptor. It knows no test
+ * runner: a case is a name and a function that rejects.
+ *
+ *     for (const { name, run } of callCases(adapter)) test(name, run)
+ */
+export { callCases } from './call-cases.js'
+export type { CallAdapter, CallEnd, Service } from './call-link.js'
+export { type MessageAdapter, type MessageEnd, type MessageHandlers, messageCases } from './message-cases.js'
+export type { Case, TrialSettings } from './trial.js'

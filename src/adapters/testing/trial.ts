@@ -1,0 +1,163 @@
+/**
+ * Trial: what every case stands on: pairs of streams, numbered files, waiting with a bound, and at its end the look for
+ * descriptors that are still open and for errors that nobody caught. Knows no adapter.
+ */
+import { readdirSync, readlinkSync, readSync } from 'node:fs'
+import { Descriptor, type FrameStream, pair, type StreamOptions } from '../../stream/index.js'
+
+/** A case: a sentence of behaviour that goes on from the adapter's name, and a function that throws where it is not so. */
+export interface Case {
+  readonly name: string
+  run(): Promise<void>
+}
+
+export interface TrialSettings {
+  /** Of both streams: the codec, the limits. Default: none. */
+  readonly streamOptions?: StreamOptions
+  /** Milliseconds until what was to happen counts as not happening. Default 5,000. */
+  readonly patience?: number
+}
+
+let trials = 0
+
+export class Trial {
+  readonly #settings: TrialSettings
+  readonly #patience: number
+  readonly #name = `pillion-kit-${process.pid}-${trials++}`
+  readonly #streams: FrameStream[] = []
+  readonly #files: Descriptor[] = []
+  /** Ends what is only waiting for the end. */
+  readonly over = new AbortController()
+
+  /** The case of this name. What the body throws, or what it leaves open, is what is wrong. */
+  static case(name: string, settings: TrialSettings, body: (trial: Trial) => Promise<void>): Case {
+    return { name, run: () => new Trial(settings).#run(body) }
+  }
+
+  private constructor(settings: TrialSettings) {
+    this.#settings = settings
+    this.#patience = settings.patience ?? 5000
+  }
+
+  /** Two connected streams, destroyed when the case is over. */
+  pair(): [FrameStream, FrameStream] {
+    const streams = pair(this.#settings.streamOptions)
+    this.#streams.push(...streams)
+    return streams
+  }
+
+  /** A file that holds its number, closed when the case is over. */
+  file(number: number): Descriptor {
+    const content = Buffer.alloc(4)
+    content.writeUInt32LE(number)
+    const file = Descriptor.memfd(content, { name: this.#name })
+    this.#files.push(file)
+    return file
+  }
+
+  /** How many of this trial's files are open in this process, duplicates counted. */
+  get openFiles(): number {
+    return readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).startsWith(`/memfd:${this.#name} `)).length
+  }
+
+  /** What the promise brings, in time. */
+  async within<T>(what: string, promise: T | PromiseLike<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`${what}: not within ${this.#patience} ms`)), this.#patience)
+    })
+    try {
+      return await Promise.race([promise, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Resolves once it holds; asked in every turn of the loop. */
+  async until(what: string | (() => string), holds: () => boolean): Promise<void> {
+    const end = performance.now() + this.#patience
+    while (!holds()) {
+      if (performance.now() > end) {
+        throw new Error(`${typeof what === 'string' ? what : what()}: not within ${this.#patience} ms`)
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  /** What a promise is rejected with, in time. */
+  async rejection(what: string, promise: () => unknown): Promise<Error> {
+    let value: unknown
+    try {
+      value = await this.within(what, promise())
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith(`${what}: not within`)) throw error
+      expect(error instanceof Error, `${what}: rejected with something else than an Error: ${String(error)}`)
+      return error as Error
+    }
+    throw new Error(`${what}: expected an error, got ${JSON.stringify(value) ?? String(value)}`)
+  }
+
+  /** Both streams are done. */
+  async allClosed(): Promise<void> {
+    await this.until(
+      () => `${this.#streams.filter(({ destroyed }) => !destroyed).length} of the link's streams stay open`,
+      () => this.#streams.every(({ destroyed }) => destroyed),
+    )
+  }
+
+  async #run(body: (trial: Trial) => Promise<void>): Promise<void> {
+    const uncaught: unknown[] = []
+    const note = (error: unknown) => void uncaught.push(error)
+    const names = Reflect.ownKeys(Object.prototype).length
+    process.on('unhandledRejection', note)
+    process.on('uncaughtExceptionMonitor', note)
+    try {
+      await body(this)
+      this.over.abort()
+      for (const stream of this.#streams) stream.destroy()
+      for (const file of this.#files) file.close()
+      await this.until(
+        () => `${this.openFiles} descriptors have leaked`,
+        () => this.openFiles === 0,
+      )
+      await new Promise((resolve) => setImmediate(resolve)) // an unhandled rejection is told after the microtasks
+    } finally {
+      this.over.abort()
+      for (const stream of this.#streams) stream.destroy()
+      for (const file of this.#files) file.close()
+      process.off('unhandledRejection', note)
+      process.off('uncaughtExceptionMonitor', note)
+    }
+    if (uncaught.length > 0)
+      throw new Error(`an error that nobody caught: ${String(uncaught[0])}`, { cause: uncaught[0] })
+    expect(Reflect.ownKeys(Object.prototype).length === names, 'Object.prototype has been polluted')
+  }
+}
+
+/** The numbers of the files in a value, wherever they are, in order. They are closed. */
+export function numbersIn(value: unknown): number[] {
+  if (value instanceof Descriptor) {
+    const content = Buffer.alloc(4)
+    readSync(value.fd, content, 0, 4, 0)
+    value.close()
+    return [content.readUInt32LE()]
+  }
+  if (value instanceof Map) return numbersIn([...value])
+  if (value instanceof Set) return numbersIn([...value])
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return []
+  return Object.values(value).flatMap(numbersIn)
+}
+
+export function expect(holds: boolean, otherwise: string): void {
+  if (!holds) throw new Error(otherwise)
+}
+
+/** Empty: closed meanwhile. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return ''
+  }
+}
