@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "edge_set.h"
+#include "handover.h"
 
 namespace pillion {
 
@@ -86,6 +87,7 @@ void Environment::Cleanup(napi_async_cleanup_hook_handle handle, void* data) {
   for (Closable* closable : std::exchange(self->closables_, {})) closable->CloseForEnvironment();
   self->edges_.reset();
   self->ledger_.CloseAll();
+  Handover::Instance().CloseAll(self);
   napi_async_destroy(self->env_, self->async_context_);
   ++self->open_handles_;  // as if one more closed: covers an environment without any
   self->HandleClosed();

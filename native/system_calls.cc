@@ -8,6 +8,7 @@ void InitSystemCalls(Napi::Env env, Napi::Object exports) {
   InitSocketFiles(env, exports);
   InitPeers(env, exports);
   InitDatagrams(env, exports);
+  InitHandover(env, exports);
 }
 
 }  // namespace pillion

@@ -15,5 +15,6 @@ void InitListening(Napi::Env env, Napi::Object exports);
 void InitSocketFiles(Napi::Env env, Napi::Object exports);
 void InitPeers(Napi::Env env, Napi::Object exports);
 void InitDatagrams(Napi::Env env, Napi::Object exports);
+void InitHandover(Napi::Env env, Napi::Object exports);
 
 }  // namespace pillion

@@ -8,6 +8,7 @@ export { adoptConnected, type ConnectOptions, connectUnix, pairUnix } from './co
 export { closeDescriptors, Descriptor, type DescriptorKind, type MemfdOptions } from './descriptor.js'
 export { type InheritedDescriptor, inheritedDescriptors } from './inherited-descriptors.js'
 export { type AcceptHandlers, type AcceptPressure, Listener, type ListenerOptions } from './listener.js'
+export { Mailbox, offerDescriptor, takeOffered } from './mailbox.js'
 export type { MessagePiece, MessageQueue, OutgoingMessage } from './message-queue.js'
 export { type Notification, type NotifyOptions, notify } from './notify.js'
 export type { OutgoingQueue } from './outgoing-queue.js'

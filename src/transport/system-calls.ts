@@ -43,6 +43,15 @@ export interface SystemCalls {
   /** An owned duplicate, closed on exec. */
   dup(fd: number): number
   ledgerCount(): number
+  /** Descriptors on their way to other threads: src/transport/mailbox.ts. Ids are the process's. */
+  openMailbox(): number
+  /** What is in it is closed. */
+  closeMailbox(mailbox: number): void
+  /** Out of this thread's ledger; its id. -EBADF: it is not there; -EPIPE: the mailbox is closed. */
+  offerDescriptor(fd: number, mailbox: number): number
+  /** Into this thread's ledger; the descriptor. -EBADF: there is none of this id. */
+  takeOffered(id: number): number
+  forwardOffered(from: number, to: number): void
   /** True for the first who asks in this process, worker threads included. */
   claimWarning(kind: number): boolean
 
@@ -122,6 +131,7 @@ export const Errno = {
   ENOMEM: -constants.errno.ENOMEM,
   EACCES: -constants.errno.EACCES,
   EEXIST: -constants.errno.EEXIST,
+  EPIPE: -constants.errno.EPIPE,
   ENFILE: -constants.errno.ENFILE,
   EMFILE: -constants.errno.EMFILE,
   EMSGSIZE: -constants.errno.EMSGSIZE,

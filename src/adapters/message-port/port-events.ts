@@ -1,0 +1,117 @@
+/**
+ * PortEvents: the events of a MessagePort, in both of its manners: `on` gives what was posted, `addEventListener` and
+ * `onmessage` an event with it as `data`. Knows nothing of how messages travel.
+ */
+import { EventEmitter } from 'eventemitter3'
+import { UsageError } from '../../errors.js'
+import { Descriptor } from '../../stream/index.js'
+import { mapped } from './mapped.js'
+
+export interface PortEventMap {
+  message: [value: unknown]
+  /** A message that could not be read: the port goes on. */
+  messageerror: [error: Error]
+  /** Once, behind the last message; with what ended it badly. */
+  close: [error?: Error]
+}
+
+type Name = keyof PortEventMap
+type Listener = (event: Event) => void
+type Handler = Listener | { handleEvent(event: Event): void }
+
+export abstract class PortEvents {
+  readonly #emitter = new EventEmitter<PortEventMap>()
+  readonly #adapted = new Map<Name, Map<Handler, (value?: unknown) => void>>()
+  #onmessage: Handler | null = null
+
+  /** Begins to deliver. Listening to `message` by `on`, `once` or `onmessage` does it too. */
+  abstract start(): void
+
+  on<E extends Name>(event: E, listener: EventEmitter.EventListener<PortEventMap, E>): this {
+    this.#emitter.on(event, listener)
+    if (event === 'message') this.start()
+    return this
+  }
+
+  once<E extends Name>(event: E, listener: EventEmitter.EventListener<PortEventMap, E>): this {
+    this.#emitter.once(event, listener)
+    if (event === 'message') this.start()
+    return this
+  }
+
+  off<E extends Name>(event: E, listener: EventEmitter.EventListener<PortEventMap, E>): this {
+    this.#emitter.off(event, listener)
+    return this
+  }
+
+  /** As of an EventTarget: each listener once for each event. It does not start the port. */
+  addEventListener(event: Name, listener: Handler): void {
+    const known = this.#adapted.get(event) ?? new Map<Handler, (value?: unknown) => void>()
+    this.#adapted.set(event, known)
+    if (known.has(listener)) return
+    const adapted = (value?: unknown) => {
+      const told = event === 'close' ? new Event(event) : new MessageEvent(event, { data: value })
+      if (typeof listener === 'function') listener(told)
+      else listener.handleEvent(told)
+    }
+    known.set(listener, adapted)
+    this.#emitter.on(event, adapted as never)
+  }
+
+  removeEventListener(event: Name, listener: Handler): void {
+    const adapted = this.#adapted.get(event)?.get(listener)
+    if (adapted === undefined) return
+    this.#adapted.get(event)?.delete(listener)
+    this.#emitter.off(event, adapted as never)
+  }
+
+  get onmessage(): Handler | null {
+    return this.#onmessage
+  }
+
+  set onmessage(listener: Handler | null) {
+    if (this.#onmessage !== null) this.removeEventListener('message', this.#onmessage)
+    this.#onmessage = listener
+    if (listener === null) return
+    this.addEventListener('message', listener)
+    this.start()
+  }
+
+  /** The descriptors are the listeners'; without any, they are closed. */
+  protected emitMessage(value: unknown, descriptors: readonly Descriptor[]): void {
+    if (!this.#emitter.emit('message', value)) for (const descriptor of descriptors) descriptor.close()
+  }
+
+  protected emitError(error: Error): void {
+    this.#emitter.emit('messageerror', error)
+  }
+
+  protected emitClose(error?: Error): void {
+    if (error === undefined) this.#emitter.emit('close')
+    else this.#emitter.emit('close', error)
+  }
+}
+
+/** What a message is made of: its descriptors apart, and in the value's copy what `mark` makes of their places. */
+export interface Parted {
+  readonly value: unknown
+  readonly descriptors: readonly Descriptor[]
+}
+
+/** Throws ClosedError for a closed Descriptor in the value, and UsageError for one that is transferred and not in it. */
+export function parted(value: unknown, transferred: ReadonlySet<unknown>, mark: (index: number) => unknown): Parted {
+  const descriptors: Descriptor[] = []
+  const copy = mapped(value, (object) => {
+    if (!(object instanceof Descriptor)) return undefined
+    if (object.fd >= 0) descriptors.push(object) // or throws
+    return mark(descriptors.length - 1)
+  })
+  for (const item of transferred) {
+    if (item instanceof Descriptor && !descriptors.includes(item)) {
+      throw new UsageError(
+        'a Descriptor that is transferred has to be in the message, in plain objects, arrays, Maps or Sets',
+      )
+    }
+  }
+  return { value: copy, descriptors }
+}

@@ -1,0 +1,157 @@
+/**
+ * ThreadPort: a MessagePort of Node's whose messages have Descriptors in them. The number goes to the other thread as it is,
+ * without a duplicate: between the two it is in a mailbox (src/transport/mailbox.ts), so that it is closed once, whichever
+ * thread ends first.
+ *
+ * A message with descriptors is two on the port: the value, which may turn out not to be clonable, then the descriptors.
+ */
+import type { MessagePort, TransferListItem, Worker } from 'node:worker_threads'
+import { ClosedError } from '../../errors.js'
+import { Descriptor } from '../../stream/index.js'
+import { Mailbox, offerDescriptor, takeOffered } from '../../transport/index.js'
+import { mapped } from './mapped.js'
+import { PortEvents, parted } from './port-events.js'
+
+/** What goes over the port. A place in a value is an object with this key alone, whose value is the index. */
+const placeKey = '\0pillion.descriptor'
+type Posted =
+  | { readonly pillion: 'mailbox'; readonly id: number }
+  | { readonly pillion: 'value'; readonly value: unknown; readonly count: number }
+  | { readonly pillion: 'descriptors'; readonly ids: readonly number[] }
+
+export class ThreadPort extends PortEvents {
+  /** Resolves once the other thread has its end: from then on, what is posted reaches it even if this thread ends. */
+  readonly ready: Promise<void>
+  readonly #port: MessagePort | Worker
+  readonly #mailbox = new Mailbox()
+  /** The other thread's, once it has told. Until then descriptors wait in ours. */
+  #theirs: number | undefined
+  #isReady: () => void = () => {}
+  /** Received before the start. */
+  #waiting: (Posted | 'end')[] | undefined = []
+  /** A value whose descriptors come next. */
+  #incomplete: unknown
+  #closed = false
+
+  /** Owns the port from now on, or the worker, which `close` ends. The other end is a ThreadPort too. */
+  constructor(port: MessagePort | Worker) {
+    super()
+    this.#port = port
+    this.ready = new Promise((resolve) => {
+      this.#isReady = resolve
+    })
+    // What has come is still delivered when it is started.
+    const ended = () => (this.#waiting?.length ? this.#waiting.push('end') : this.#end())
+    port.on('message', (posted: Posted) => this.#receive(posted))
+    port.on('messageerror', (error: Error) => this.emitError(error))
+    port.once('close' in port ? 'close' : ('exit' as 'close'), ended)
+    if ('close' in port) port.unref()
+    this.#post({ pillion: 'mailbox', id: this.#mailbox.id })
+  }
+
+  /**
+   * Posts a structured clone. A Descriptor in it goes over if it is in `transfer`; otherwise a duplicate does.
+   *
+   * Throws ClosedError once closed, or for a closed Descriptor; what the port throws for a value that cannot be cloned.
+   * Then the descriptors are still the caller's, unless the other thread ended meanwhile.
+   */
+  postMessage(value: unknown, transfer: readonly (TransferListItem | Descriptor)[] = []): void {
+    if (this.#closed) throw new ClosedError('the port is closed')
+    const transferred = new Set<unknown>(transfer)
+    const { value: copy, descriptors } = parted(value, transferred, (index) => ({ [placeKey]: index }))
+    const others = transfer.filter((item): item is TransferListItem => !(item instanceof Descriptor))
+    const going: Descriptor[] = []
+    try {
+      for (const each of descriptors) going.push(transferred.has(each) ? each : each.dup())
+      this.#post({ pillion: 'value', value: copy, count: going.length }, others)
+    } catch (error) {
+      for (const [i, each] of going.entries()) if (each !== descriptors[i]) each.close()
+      throw error
+    }
+    if (going.length > 0) this.#post({ pillion: 'descriptors', ids: this.#offer(going) })
+  }
+
+  start(): void {
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    this.#waiting = undefined
+    if ('close' in this.#port && !this.#closed) this.#port.ref()
+    for (const posted of waiting) {
+      if (posted === 'end') this.#end()
+      else this.#deliver(posted)
+    }
+  }
+
+  /** Both ends, behind what was posted. Descriptors that nobody takes any more are closed. */
+  close(): void {
+    if (this.#closed) return
+    if ('close' in this.#port) this.#port.close()
+    else void this.#port.terminate()
+    this.#end()
+  }
+
+  ref(): void {
+    this.#port.ref()
+  }
+
+  unref(): void {
+    this.#port.unref()
+  }
+
+  #post(posted: Posted, transfer: readonly TransferListItem[] = []): void {
+    this.#port.postMessage(posted, transfer)
+  }
+
+  /** Into their mailbox, or ours for now. If that is closed nobody is there to take them, and all are closed. */
+  #offer(descriptors: readonly Descriptor[]): number[] {
+    try {
+      return descriptors.map((descriptor) => offerDescriptor(descriptor, this.#theirs ?? this.#mailbox.id))
+    } catch (error) {
+      for (const descriptor of descriptors) descriptor.close()
+      throw error
+    }
+  }
+
+  #receive(posted: Posted): void {
+    if (posted.pillion === 'mailbox') {
+      this.#theirs = posted.id
+      this.#mailbox.forward(posted.id)
+      this.#isReady()
+    } else if (this.#waiting !== undefined) this.#waiting.push(posted)
+    else this.#deliver(posted)
+  }
+
+  #deliver(posted: Posted): void {
+    if (posted.pillion === 'value') {
+      if (posted.count > 0) this.#incomplete = posted.value
+      else this.emitMessage(posted.value, [])
+    } else if (posted.pillion === 'descriptors') {
+      this.#complete(posted.ids)
+    }
+  }
+
+  #complete(ids: readonly number[]): void {
+    const value = this.#incomplete
+    this.#incomplete = undefined
+    const descriptors: Descriptor[] = []
+    try {
+      for (const id of ids) descriptors.push(takeOffered(id))
+    } catch (error) {
+      for (const descriptor of descriptors) descriptor.close()
+      this.emitError(error as Error)
+      return
+    }
+    const whole = mapped(value, (object) => {
+      const index: unknown = (object as Record<string, unknown>)[placeKey]
+      return typeof index === 'number' ? descriptors[index] : undefined
+    })
+    this.emitMessage(whole, descriptors)
+  }
+
+  #end(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#mailbox.close()
+    this.emitClose()
+  }
+}
