@@ -5,6 +5,7 @@ import { constants, fstatSync, openSync, readFileSync, writeFileSync } from 'nod
 import { createServer as createHttpServer, get } from 'node:http'
 import { connect as connectNet, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { Client } from 'undici'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -171,7 +172,7 @@ describe('toTty', () => {
 
     expect([writer.isTTY, typeof writer.columns]).toEqual([true, 'number'])
     writer.write('to the terminal\n')
-    expect(String((await once(terminal.output, 'data'))[0])).toContain('to the terminal')
+    expect(await terminal.line()).toBe('to the terminal')
     writer.destroy()
     await once(writer, 'close')
   })
@@ -211,7 +212,8 @@ async function closed(server: Server): Promise<void> {
   await once(server, 'close')
 }
 
-async function openTerminal(): Promise<{ readonly path: string; readonly output: NodeJS.ReadableStream }> {
+/** `line`: the next one that is written to it. */
+async function openTerminal(): Promise<{ readonly path: string; readonly line: () => Promise<string> }> {
   const program = `
 import os, sys
 master, slave = os.openpty()
@@ -224,6 +226,7 @@ while True:
     child.kill()
     await once(child, 'close')
   })
-  const [line] = await once(child.stdout, 'data')
-  return { path: String(line).trim(), output: child.stdout }
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+  const line = async () => String((await lines.next()).value).trimEnd()
+  return { path: await line(), line }
 }
