@@ -6,7 +6,7 @@
  */
 
 import type { FrameTable } from '../framing/index.js'
-import { adoptOwned } from '../transport/descriptor.js'
+import { adoptForNow, guardFromNow } from '../transport/descriptor.js'
 import { closeDescriptors, type Descriptor } from '../transport/index.js'
 import { type Frame, ReceivedFrame } from './frame.js'
 
@@ -82,7 +82,7 @@ export class ReceivedBatch implements FrameBatch {
     const known = this.#descriptors.get(i)
     if (known !== undefined) return known
     const fds = this.#table?.bearing(this.#first + i)?.fds
-    const descriptors = this.#single?.descriptors ?? (fds === undefined ? noDescriptors : fds.map(adoptOwned))
+    const descriptors = this.#single?.descriptors ?? (fds === undefined ? noDescriptors : fds.map(adoptForNow))
     if (descriptors.length > 0) this.#descriptors.set(i, descriptors)
     return descriptors
   }
@@ -96,6 +96,7 @@ export class ReceivedBatch implements FrameBatch {
     const payload = this.bytes.slice(this.start(i), this.end(i))
     const descriptors = this.descriptors(i)
     if (descriptors.length > 0) this.#descriptors.set(i, noDescriptors) // they are the frame's now
+    for (const descriptor of descriptors) guardFromNow(descriptor)
     return ReceivedFrame.of(payload, descriptors, this.lost(i))
   }
 

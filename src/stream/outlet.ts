@@ -72,20 +72,29 @@ export class StreamOutlet implements Outlet {
   queue(
     group: number,
     payload: Uint8Array | readonly Uint8Array[],
-    { fds, owned }: OutgoingDescriptors,
+    descriptors: OutgoingDescriptors,
     flags: number,
   ): void {
+    const { owned } = descriptors
     const copied = this.#encoder.copiedLength(payload, largestInSlab)
     const inSlab = copied <= slabBytes
     const memory = inSlab ? reserveInSlab(copied) : new Uint8Array(copied)
     const at = inSlab ? sendSlabCursor() : 0
     const pieces: OutgoingPiece[] = []
-    const end = this.#encoder.write(memory, at, payload, { fds, flags, copyBelow: largestInSlab }, pieces)
+    const end = this.#encoder.write(
+      memory,
+      at,
+      payload,
+      { fds: descriptors.fds, flags, copyBelow: largestInSlab },
+      pieces,
+    )
     if (inSlab) commitToSlab(end)
     const queue = this.#queue
-    for (const [i, piece] of pieces.entries()) {
-      if (piece.startsSend || piece.endsSend) queue.push({ ...piece, owned, begins: i === 0, group })
-      else queue.pushPlain(piece.bytes, piece.start, piece.end, group)
+    let begins = true
+    for (const { bytes, start, end, fds, startsSend, endsSend } of pieces) {
+      if (startsSend || endsSend) queue.push({ bytes, start, end, fds, startsSend, endsSend, owned, begins, group })
+      else queue.pushPlain(bytes, start, end, group)
+      begins = false
     }
   }
 }

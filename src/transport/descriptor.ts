@@ -26,8 +26,9 @@ export interface MemfdOptions {
   readonly seal?: boolean
 }
 
-let construct: (fd: number) => Descriptor
+let construct: (fd: number, guarded: boolean) => Descriptor
 let release: (descriptor: Descriptor) => number
+let guard: (descriptor: Descriptor) => void
 
 /**
  * Owns one descriptor: closes it on `close`, at the end of a `using` block, or hands the duty on with `take`.
@@ -38,15 +39,18 @@ let release: (descriptor: Descriptor) => number
  */
 export class Descriptor implements Disposable {
   #fd: number
+  /** The collector closes it, should it be forgotten. */
+  #guarded = false
 
   static {
-    construct = (fd) => new Descriptor(fd)
+    construct = (fd, guarded) => new Descriptor(fd, guarded)
     release = (descriptor) => descriptor.#release()
+    guard = (descriptor) => descriptor.#guard()
   }
 
-  private constructor(fd: number) {
+  private constructor(fd: number, guarded = true) {
     this.#fd = fd
-    forgotten.register(this, fd, this)
+    if (guarded) this.#guard()
   }
 
   /**
@@ -134,14 +138,33 @@ export class Descriptor implements Disposable {
   #release(): number {
     const fd = this.fd
     this.#fd = -1
-    forgotten.unregister(this)
+    if (this.#guarded) forgotten.unregister(this)
     return fd
+  }
+
+  #guard(): void {
+    if (this.#guarded || this.#fd < 0) return
+    this.#guarded = true
+    forgotten.register(this, this.#fd, this)
   }
 }
 
 /** Makes the owner of a number that is in the ledger already: received, accepted, duplicated. Not public. */
 export function adoptOwned(fd: number): Descriptor {
-  return construct(fd)
+  return construct(fd, true)
+}
+
+/**
+ * The same, for a caller who closes it whatever happens, before anybody could forget it: the collector is not asked to
+ * look out for it, which costs more than all else about a Descriptor. Not public.
+ */
+export function adoptForNow(fd: number): Descriptor {
+  return construct(fd, false)
+}
+
+/** What was adopted for now goes to somebody who may forget it. Not public. */
+export function guardFromNow(descriptor: Descriptor): void {
+  guard(descriptor)
 }
 
 /**

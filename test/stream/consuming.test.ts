@@ -458,3 +458,14 @@ test('what a consumer throws is uncaught, and costs nobody a frame', async () =>
     badMemoryBehind: { lengths: [0], ended: 'ProtocolError', caught: ['at frame'] },
   })
 })
+
+test("the copy of a batch's frame, forgotten, is closed by the collector with a warning", async () => {
+  const child = startChild('../../stream/children/forgotten-copy.ts')
+  expect(await child.answer()).toEqual({
+    leftInBatch: 0,
+    openBehindTheBatch: true,
+    openInTheEnd: false,
+    warnings: ['PILLION_FORGOTTEN_DESCRIPTOR'],
+  })
+  expect(await child.end()).toBe(0)
+})
