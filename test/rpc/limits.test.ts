@@ -157,6 +157,7 @@ describe('limits.exports', () => {
     using things = await api.things(2)
     expect(things).toHaveLength(2)
     await expect(plain(api.things(1))).rejects.toMatchObject({ ...overloaded('exports'), origin: 'remote' })
+    for (let i = 0; i < 3; i++) expect(await api.take(1)).toBe('number') // the refused call's number is free again
   })
 })
 

@@ -6,10 +6,9 @@
 import type { Descriptor } from '../../transport/index.js'
 import { RpcError } from '../rpc-error.js'
 import { Answer, type Outcome, type OutcomeListener } from './answer.js'
-import { exceptionOf } from './exceptions.js'
 import { type HeldBytes, heldBytesOf } from './held-bytes.js'
 import type { Link } from './link.js'
-import type { CapDescriptor, ReturnOutcome } from './messages.js'
+import type { CapDescriptor, Return, ReturnOutcome } from './messages.js'
 import { Payload } from './payload.js'
 import { PeerTable } from './peer-table.js'
 import { Question } from './question.js'
@@ -158,7 +157,7 @@ export class Answers {
     const { returned } = entry
     if (!returned) {
       entry.returned = true
-      this.#send(entry, { kind: 'canceled' }, [], true)
+      this.#send(entry, { kind: 'canceled' }, true)
     }
     entry.answer.release()
     if (returned && releaseResultCaps) this.#link.releaseExports(entry.resultExports)
@@ -187,7 +186,7 @@ export class Answers {
     source.message.sendResultsTo = 'yourself'
     source.willPipeline([])
     entry.returned = true
-    this.#send(entry, { kind: 'takeFromOtherQuestion', questionId: source.id }, [], false)
+    this.#send(entry, { kind: 'takeFromOtherQuestion', questionId: source.id }, false)
     return true
   }
 
@@ -196,29 +195,15 @@ export class Answers {
     entry.returned = true
     const { forgettable } = entry.asked
     if (entry.asked.toYourself) {
-      this.#send(entry, { kind: 'resultsSentElsewhere' }, [], false)
+      this.#send(entry, { kind: 'resultsSentElsewhere' }, false)
       return
     }
-    let payload: Payload | undefined
-    let fault: Error | undefined
-    if (outcome instanceof Error) {
-      fault = outcome
-    } else {
-      try {
-        payload = outcome.take()
-        fault = this.#link.faultOf(payload) ?? this.#keep(entry, payload)
-        if (fault !== undefined) payload.release()
-      } catch (error) {
-        fault = error as Error // a descriptor cannot be duplicated
-      }
-    }
-    if (payload === undefined || fault !== undefined) {
-      const exception = exceptionOf(fault as Error, this.#link.vat)
-      this.#send(entry, { kind: 'exception', exception }, [], forgettable)
-    } else {
-      this.#returnResults(entry, payload)
-    }
-    if (forgettable && (payload === undefined || payload.caps.length === 0)) this.#forget(entry)
+    const fault = outcome instanceof Error ? outcome : this.#returnResults(entry, outcome)
+    if (fault === undefined) return
+    const { vat, room } = this.#link
+    const told = room.telling(fault, vat, (exception) => returned(entry, { kind: 'exception', exception }, forgettable))
+    this.#sendReturn(told, [])
+    if (forgettable) this.#forget(entry)
   }
 
   /** Why there is no room to keep the results until they are finished. */
@@ -230,20 +215,46 @@ export class Answers {
     return refusal
   }
 
-  #returnResults(entry: AnswerEntry, payload: Payload): void {
-    const { wire, pinned } = this.#link.tables.describeAll(payload)
+  /** Why they cannot be returned, if they cannot: then they have been released. */
+  #returnResults(entry: AnswerEntry, results: Results): Error | undefined {
+    let payload: Payload
+    try {
+      payload = results.take()
+    } catch (error) {
+      return error as Error // a descriptor cannot be duplicated
+    }
+    const fault = this.#link.faultOf(payload) ?? this.#keep(entry, payload)
+    if (fault !== undefined) {
+      payload.release()
+      return fault
+    }
+    const described = this.#link.tables.describeAll(payload)
+    const { wire, pinned } = described
+    const forgotten = entry.asked.forgettable && pinned.length === 0
+    const message = returned(entry, { kind: 'results', payload: wire }, forgotten)
+    const tooLarge = this.#link.room.faultOf(message)
+    if (tooLarge !== undefined) {
+      this.#link.tables.takeBack(described)
+      payload.closeDescriptors()
+      this.#held.release(entry.resultBytes)
+      entry.resultBytes = 0
+      return tooLarge
+    }
     // Calls that are on their way already may have them as arguments.
-    const { forgettable } = entry.asked
-    const descriptors = forgettable ? [] : duplicates(payload.descriptors)
+    const descriptors = entry.asked.forgettable ? [] : duplicates(payload.descriptors)
     entry.resultExports = exportsIn(wire.capTable)
-    this.#send(entry, { kind: 'results', payload: wire }, payload.descriptors, forgettable && pinned.length === 0)
-    if (forgettable && pinned.length === 0) return
+    this.#sendReturn(message, payload.descriptors)
+    if (forgotten) {
+      this.#forget(entry)
+      return undefined
+    }
     const kept = Answer.of(
       new Results(new Payload(payload.content, pinned, descriptors), this.#link.vat.values, 'table'),
     )
     const { answer } = entry
     entry.answer = kept
     answer.release()
+    return undefined
   }
 
   #forget(entry: AnswerEntry): void {
@@ -252,14 +263,18 @@ export class Answers {
     entry.answer.release()
   }
 
-  #send(entry: AnswerEntry, outcome: ReturnOutcome, descriptors: readonly Descriptor[], noFinishNeeded: boolean): void {
-    const { id, paramsRefused } = entry.asked
-    this.#link.send(
-      { type: 'return', answerId: id, releaseParamCaps: paramsRefused, noFinishNeeded, outcome },
-      descriptors,
-    )
+  #send(entry: AnswerEntry, outcome: ReturnOutcome, noFinishNeeded: boolean): void {
+    this.#sendReturn(returned(entry, outcome, noFinishNeeded), [])
+  }
+
+  #sendReturn(message: Return, descriptors: readonly Descriptor[]): void {
+    this.#link.send(message, descriptors)
     this.#link.settled()
   }
+}
+
+function returned({ asked }: AnswerEntry, outcome: ReturnOutcome, noFinishNeeded: boolean): Return {
+  return { type: 'return', answerId: asked.id, releaseParamCaps: asked.paramsRefused, noFinishNeeded, outcome }
 }
 
 /** The ids that a payload names, for each time that it does. */

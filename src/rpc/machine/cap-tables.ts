@@ -119,6 +119,15 @@ export class CapTables {
     return { wire: { content: payload.content, capTable }, pinned }
   }
 
+  /** What was described is not sent after all: the names are given back, and what they stand for. */
+  takeBack({ wire, pinned }: { readonly wire: WirePayload; readonly pinned: readonly Capability[] }): void {
+    for (const { kind, id } of wire.capTable) {
+      if (kind === 'senderHosted' || kind === 'senderPromise') this.#exports.release(id, 1)
+    }
+    for (const cap of pinned) cap.release()
+    wire.onSent?.() // whose memory it is gets it back
+  }
+
   /** Where a disembargo has to go on to, if the capability is one of the peer's. */
   loopbackTarget(cap: Capability): MessageTarget | undefined {
     const { resolved } = cap

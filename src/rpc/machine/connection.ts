@@ -4,7 +4,7 @@
  * Knows messages as objects. What they look like (Wire) and how they travel (RpcTransport) is handed to it; it has no
  * timers. A message that breaks the protocol ends the connection with an Abort, and with it everything outstanding.
  */
-import { DescriptorLostError, FrameTooLargeError, TooManyDescriptorsError, UsageError } from '../../errors.js'
+import { DescriptorLostError, TooManyDescriptorsError, UsageError } from '../../errors.js'
 import type { Descriptor } from '../../transport/index.js'
 import type { ContextSource } from '../call-context.js'
 import { calledCall } from '../diagnostics.js'
@@ -17,13 +17,14 @@ import { BrokenCapability } from './broken-capability.js'
 import { CapTables } from './cap-tables.js'
 import type { CallRequest, Capability } from './capability.js'
 import { type Embargo, Embargoes, embargoed } from './embargoes.js'
-import { errorOf, exceptionOf } from './exceptions.js'
+import { errorOf } from './exceptions.js'
 import { Exports } from './exports.js'
 import { HeldBytes } from './held-bytes.js'
 import type { ImportCapability, ImportHost } from './import-capability.js'
 import { Imports } from './imports.js'
 import { IncomingCalls } from './incoming-calls.js'
 import type { Link } from './link.js'
+import { MessageRoom } from './message-room.js'
 import {
   type Call,
   type CapDescriptor,
@@ -71,6 +72,7 @@ export interface ConnectionHooks {
 export class Connection implements Link, ImportHost, QuestionHost {
   readonly vat: Vat
   readonly tables: CapTables
+  readonly room: MessageRoom
   readonly #transport: RpcTransport
   readonly #wire: Wire
   readonly #hooks: ConnectionHooks
@@ -105,6 +107,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
     this.#context = context
     this.#limits = limits
     this.#hooks = hooks
+    this.room = new MessageRoom(transport, wire)
     this.#outbox = new Outbox(transport, wire, limits.queuedBytes, (error) => this.fail(error))
     this.#exports = new Exports(
       {
@@ -192,7 +195,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
     this.#failing = true // telling the peer may fail as well, for the same reason
     const error =
       thrown instanceof RpcError ? thrown : new RpcError('failed', thrown.message, { cause: thrown, origin: 'system' })
-    this.send({ type: 'abort', exception: exceptionOf(error, this.vat) })
+    this.send(this.room.telling(error, this.vat, (exception) => ({ type: 'abort', exception })))
     this.#outbox.flush()
     this.#end(error, true)
   }
@@ -249,9 +252,9 @@ export class Connection implements Link, ImportHost, QuestionHost {
     }
   }
 
-  /** Why a payload cannot be sent by this session. */
+  /** Why a payload cannot be sent by this session; whether its message is too long, `room` says. */
   faultOf(payload: Payload): Error | undefined {
-    const { maxDescriptors, maxPayload } = this.#transport
+    const { maxDescriptors } = this.#transport
     const { descriptors, caps } = payload
     if (payload.lost > 0) {
       return new DescriptorLostError(
@@ -264,13 +267,6 @@ export class Connection implements Link, ImportHost, QuestionHost {
     if (descriptors.length > maxDescriptors) {
       const message = `${descriptors.length} descriptors in one call, the limit is ${maxDescriptors} (maxDescriptors)`
       return new TooManyDescriptorsError(message, maxDescriptors)
-    }
-    // Room for the rest of the message; a path or a trace that is longer still is found out when it is sent.
-    if (payload.length + 32 * caps.length + 1024 > maxPayload) {
-      return new FrameTooLargeError(
-        `a value of ${payload.length} bytes, the limit is ${maxPayload} (maxPayload)`,
-        maxPayload,
-      )
     }
     if (caps.length > mostCaps) {
       return new UsageError(`${caps.length} capabilities in one value, the limit is ${mostCaps}`)
@@ -338,12 +334,15 @@ export class Connection implements Link, ImportHost, QuestionHost {
         this.#onUnimplemented(message.message)
         return
       default:
-        // A kind that is not known here, a ping among them: rpc.capnp has it echoed.
-        this.send({
-          type: 'unimplemented',
-          message: message.type === 'ping' ? this.#wire.encode(message).slice() : message.message.slice(),
-        })
+        this.#echo(message.type === 'ping' ? this.#wire.encode(message) : message.message)
     }
+  }
+
+  /** A kind that is not known here, a ping among them: rpc.capnp has it echoed. */
+  #echo(message: Uint8Array): void {
+    const echo = { type: 'unimplemented', message: message.slice() } as const
+    // It is a byte longer. Cut, it would be no message to its receiver; so it is dropped if it does not fit.
+    if (this.room.faultOf(echo) === undefined) this.send(echo)
   }
 
   #onResolve({ promiseId, resolution }: Resolve): void {
@@ -408,14 +407,22 @@ export class Connection implements Link, ImportHost, QuestionHost {
 
   #sendResolve(promiseId: number, resolution: CapDescriptor | Error): void {
     if (this.#failure !== undefined) return
-    this.send({
-      type: 'resolve',
-      promiseId,
-      resolution:
-        resolution instanceof Error
-          ? { kind: 'exception', exception: exceptionOf(resolution, this.vat) }
-          : { kind: 'cap', cap: resolution },
-    })
+    let fault: Error | undefined
+    if (resolution instanceof Error) {
+      fault = resolution
+    } else {
+      const message = { type: 'resolve', promiseId, resolution: { kind: 'cap', cap: resolution } } as const
+      fault = this.room.faultOf(message) // its name may have a path that is longer than a frame
+      if (fault === undefined) this.send(message)
+    }
+    if (fault === undefined) return
+    this.send(
+      this.room.telling(fault, this.vat, (exception) => ({
+        type: 'resolve',
+        promiseId,
+        resolution: { kind: 'exception', exception },
+      })),
+    )
   }
 
   #ended(error: Error | undefined): void {

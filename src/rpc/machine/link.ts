@@ -5,6 +5,7 @@ import type { Descriptor } from '../../transport/index.js'
 import type { RpcError } from '../rpc-error.js'
 import type { CapTables } from './cap-tables.js'
 import type { Embargo } from './embargoes.js'
+import type { MessageRoom } from './message-room.js'
 import type { Message, MessageTarget } from './messages.js'
 import type { Payload } from './payload.js'
 import type { Question } from './question.js'
@@ -13,11 +14,12 @@ import type { Vat } from './vat.js'
 export interface Link {
   readonly vat: Vat
   readonly tables: CapTables
+  readonly room: MessageRoom
   /** Why nothing works any more. */
   readonly failure: RpcError | undefined
   /** Takes over the descriptors. Does nothing but close them once the session has ended. */
   send(message: Message, descriptors?: readonly Descriptor[], question?: Question): void
-  /** Why a payload cannot be sent by this session, if it cannot. */
+  /** Why a payload cannot be sent by this session, if it cannot. Whether its message fits, `room` says. */
   faultOf(payload: Payload): Error | undefined
   /** Exports that the peer gives back, each named once. */
   releaseExports(ids: readonly number[]): void

@@ -65,14 +65,21 @@ export class Questions {
       params.release()
       return Answer.failed(fault)
     }
-    const { wire, pinned } = this.#link.tables.describeAll(params)
+    const described = this.#link.tables.describeAll(params)
+    const { wire, pinned } = described
+    const id = request.oneWay === true ? 0 : this.#open.nextId
+    const message = callMessage(id, target, request, wire)
+    const tooLarge = this.#link.room.faultOf(message)
+    if (tooLarge !== undefined) {
+      this.#link.tables.takeBack(described)
+      params.closeDescriptors()
+      return Answer.failed(tooLarge)
+    }
     if (request.oneWay === true) {
-      this.#link.send(callMessage(0, target, request, wire), params.descriptors)
+      this.#link.send(message, params.descriptors)
       release(pinned)
       return Answer.of(new Results(new Payload(nil), this.#link.vat.values))
     }
-    const id = this.#open.nextId
-    const message = callMessage(id, target, request, wire)
     const question = new Question(this.#host, id, message, exportsIn(wire.capTable))
     this.#open.put(id, question)
     // The names are in the message now, and stay good until what is released is told, behind it.

@@ -2,6 +2,7 @@
  * MemoryTransport: two sessions of one thread, without a socket: for tests, and for objects that are to be called as if
  * they were elsewhere. Who decides when a message arrives can be given to it.
  */
+import { FrameTooLargeError } from '../../errors.js'
 import type { Descriptor, Peer } from '../../transport/index.js'
 import type { FrameReceiver, RpcTransport } from '../transport.js'
 
@@ -55,6 +56,13 @@ export class MemoryTransport implements RpcTransport {
       return
     }
     const bytes = Buffer.concat([head, ...content])
+    if (bytes.length > this.maxPayload) {
+      for (const descriptor of descriptors) descriptor.close()
+      throw new FrameTooLargeError(
+        `a message of ${bytes.length} bytes, the limit is ${this.maxPayload} (maxPayload)`,
+        this.maxPayload,
+      )
+    }
     this.#schedule(() => other.#deliver(bytes, descriptors), other)
   }
 
