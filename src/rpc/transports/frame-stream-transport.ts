@@ -43,6 +43,8 @@ export class FrameStreamTransport implements RpcTransport {
     stream.on('end', () => this.#end(undefined))
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(undefined))
+    // A message has been dropped: what it would have been answered with would be waited for in vain.
+    stream.on('refused', (error) => stream.destroy(error))
     stream.onBatch((batch) => this.#receive(batch), { keeps: true })
   }
 
