@@ -18,6 +18,7 @@ export type { CallOptions } from './stubs/call-options.js'
 export { localTarget, RpcPromise, RpcStub, withOptions } from './stubs/rpc-stub.js'
 export type { Received, Returned, Sendable } from './stubs/types.js'
 export type { FrameReceiver, RpcTransport } from './transport.js'
+export { FrameStreamTransport } from './transports/frame-stream-transport.js'
 export { MemoryTransport, type MemoryTransportOptions, type Schedule } from './transports/memory-transport.js'
 export { MessagePortTransport } from './transports/message-port-transport.js'
 export {
@@ -25,6 +26,7 @@ export {
   type PackOptions,
   packValue,
   type UnpackedValue,
+  type UnpackOptions,
   unpackValue,
   type ValueOptions,
 } from './values/packed-value.js'

@@ -304,18 +304,21 @@ class ValueDecoder extends Decoder {
   }
 
   protected override descriptor(descriptor: Descriptor | undefined, index: number): unknown {
-    if (descriptor === undefined) throw this.#missing(index)
+    if (descriptor === undefined) return this.#missing(index)
     if (this.#usedDescriptors.has(index)) throw refused(`it refers to descriptor ${index} twice`)
     this.#usedDescriptors.add(index)
     this.#result.owned.push(descriptor)
     return descriptor
   }
 
-  #missing(index: number): Error {
+  #missing(index: number): unknown {
     const { descriptors, lost } = this.payload
-    return lost > 0
-      ? new DescriptorLostError(`descriptor ${index} of the message was lost on the way: the receiver's table was full`)
-      : refused(`it refers to descriptor ${index} of ${descriptors.length}`)
+    if (lost === 0) throw refused(`it refers to descriptor ${index} of ${descriptors.length}`)
+    const error = new DescriptorLostError(
+      `descriptor ${index} of the message was lost on the way: the receiver's table was full`,
+    )
+    if (this.#incoming.lostDescriptor === undefined) throw error
+    return this.#incoming.lostDescriptor(error)
   }
 
   #stream<T>(received: ReceivedStream<T>): T {

@@ -23,6 +23,13 @@ export interface PackOptions extends ValueOptions {
   readonly transfer?: boolean
 }
 
+export interface UnpackOptions extends ValueOptions {
+  /** Whether a large Uint8Array may be a view of the payload, which must not change then. Default `views`. */
+  readonly bytes?: 'views' | 'copies'
+  /** A descriptor that was lost on the way: an error of the whole (`throws`, the default), or one in its place. */
+  readonly lost?: 'throws' | 'in place'
+}
+
 /** What `sendValue` sends. */
 export interface PackedValue {
   readonly payload: Uint8Array
@@ -52,17 +59,19 @@ export function packValue(value: unknown, options: PackOptions = {}): PackedValu
 /**
  * The value of a frame that `packValue` made, or a hostile peer. Takes over the frame's descriptors: those that the value
  * does not refer to are closed, all of them when it throws. A large Uint8Array may be a view of the payload, which must
- * not change any more.
+ * not change any more, unless `bytes` says otherwise.
  *
  * Throws RpcError of type `failed` and origin `remote` for bytes that are no value, or over a bound; DescriptorLostError
- * where a descriptor was lost on the way.
+ * where a descriptor was lost on the way, unless that is to stand in its place (`lost`).
  */
 export function unpackValue(
   frame: { readonly payload: Uint8Array; readonly descriptors: readonly Descriptor[]; readonly lost: number },
-  options: ValueOptions = {},
+  options: UnpackOptions = {},
 ): UnpackedValue {
   const { payload, descriptors, lost } = frame
-  const { value, owned } = decodeValue(new Payload(payload, [], descriptors, lost), nothing, limitsOf(options), 'views')
+  const incoming = options.lost === 'in place' ? nothingOrLost : nothing
+  const packed = new Payload(payload, undefined, descriptors, lost)
+  const { value, owned } = decodeValue(packed, incoming, limitsOf(options), options.bytes ?? 'views')
   return { value, descriptors: owned as Descriptor[] }
 }
 
@@ -86,3 +95,4 @@ const nothingByReference: Outgoing = {
 
 /** Never called: a mark of theirs refers to a capability, and there are none. */
 const nothing: Incoming = { stub: byReference, readable: byReference, writable: byReference, iterable: byReference }
+const nothingOrLost: Incoming = { ...nothing, lostDescriptor: (error) => error }

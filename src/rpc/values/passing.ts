@@ -48,6 +48,8 @@ export interface Incoming {
   readable(cap: Capability): ReceivedStream<ReadableStream>
   writable(cap: Capability): ReceivedStream<WritableStream>
   iterable(cap: Capability): ReceivedStream<AsyncIterable<unknown>>
+  /** What stands in the place of a descriptor that was lost. Without it, the error is thrown. */
+  lostDescriptor?(error: Error): unknown
 }
 
 /** Disposing of it ends a stream that nobody has begun to use, and leaves alone one that somebody has. */

@@ -62,6 +62,32 @@ describe('a packed value', () => {
     expect(files.map(({ closed }) => closed)).toEqual([true, true, true])
   })
 
+  it('has an error in the place of a lost descriptor, where that is asked for', () => {
+    using sent = Descriptor.memfd(1)
+    const { payload, descriptors } = packValue({ a: sent, b: sent })
+    descriptors[1]?.close()
+    const [a] = descriptors as [Descriptor]
+
+    const unpacked = unpackValue({ payload, descriptors: [a], lost: 1 }, { lost: 'in place' })
+
+    expect(unpacked.value).toEqual({ a, b: expect.any(DescriptorLostError) })
+    expect(unpacked.descriptors).toEqual([a])
+    a.close()
+    expect(() => unpackValue({ payload, descriptors: [], lost: 0 }, { lost: 'in place' })).toThrow(RpcError)
+  })
+
+  it('has copies of bytes where the payload is not to be referred to', () => {
+    const bytes = new Uint8Array(100_000).fill(7)
+    const { payload } = packValue([bytes])
+    const frame = { payload, descriptors: [], lost: 0 }
+    const [view] = unpackValue(frame).value as [Uint8Array]
+    const [copy] = unpackValue(frame, { bytes: 'copies' }).value as [Uint8Array]
+
+    payload.fill(0)
+
+    expect([view[0], copy[0]]).toEqual([0, 7])
+  })
+
   it('has no capability in it, whatever its bytes say', () => {
     // { '\0': [11, 0] }: a capability of index 0
     const payload = new Uint8Array([0x81, 0xa1, 0x00, 0x92, 0x0b, 0x00])
