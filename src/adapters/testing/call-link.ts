@@ -1,7 +1,7 @@
 /**
  * A link of two ends of an adapter with calls, and the service that the kit puts behind each.
  */
-import { isDeepStrictEqual } from 'node:util'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
 import { expect, numbersIn, type Trial, type TrialSettings } from './trial.js'
 
@@ -98,6 +98,6 @@ export function expectSame(actual: unknown, expected: unknown, what: string): vo
 }
 
 function shortened(value: unknown): string {
-  const written = JSON.stringify(value) ?? String(value)
+  const written = inspect(value, { depth: 4, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60 })
   return written.length > 60 ? `${written.slice(0, 60)}… (${written.length})` : written
 }

@@ -2,6 +2,7 @@
  * Trial: what every case stands on: pairs of streams, numbered files, waiting with a bound, and at its end the look for
  * descriptors that are still open and for errors that nobody caught. Knows no adapter.
  */
+import { setMaxListeners } from 'node:events'
 import { readdirSync, readlinkSync, readSync } from 'node:fs'
 import { Descriptor, type FrameStream, pair, type StreamOptions } from '../../stream/index.js'
 
@@ -37,6 +38,7 @@ export class Trial {
   private constructor(settings: TrialSettings) {
     this.#settings = settings
     this.#patience = settings.patience ?? 5000
+    setMaxListeners(0, this.over.signal) // one for each call that waits
   }
 
   /** Two connected streams, destroyed when the case is over. */
