@@ -1,0 +1,43 @@
+/** The kit for authors, over the birpc adapter. */
+import { createBirpc } from 'birpc'
+import { describe, test } from 'vitest'
+import { overStream } from '../../src/adapters/birpc.js'
+import { type CallAdapter, callCases, type Service } from '../../src/adapters/testing/index.js'
+import { packValue } from '../../src/rpc/index.js'
+
+type Anything = Record<string, (...args: unknown[]) => unknown>
+
+const adapter: CallAdapter = {
+  descriptors: 'carried',
+  attach(stream, service) {
+    const rpc = overStream(stream, (channel) => createBirpc<Anything, Service>(service, { ...channel, timeout: -1 }))
+    return { call: (method, ...args) => rpc.$call(method, ...args), close: () => rpc.$close() }
+  },
+  samples: [
+    undefined,
+    null,
+    -0,
+    { when: new Date(7), bytes: new Uint8Array([1, 2, 3]), big: 2n ** 80n, set: new Set([1, 'a']) },
+    new Map([[{ a: 1 }, [undefined]]]),
+  ],
+  hostile: [
+    null,
+    7,
+    [],
+    {},
+    { t: 'q' },
+    { t: 'q', m: 7, a: [] },
+    { t: 'q', m: 'echo', a: null },
+    { t: 'q', m: '__proto__', a: [], i: '1' },
+    { t: 'q', m: 'constructor', a: ['return process'], i: '1' },
+    { t: 'q', m: '__defineGetter__', a: ['x'], i: '1' },
+    { t: 'q', m: 'fail', a: ['no matter'] },
+    { t: 's', i: 7 },
+    { t: 's', i: 'nobody', r: 1 },
+    { t: 's', i: 'constructor', r: 1 },
+  ].map((message) => packValue(message).payload),
+}
+
+describe('the birpc adapter', () => {
+  for (const { name, run } of callCases(adapter)) test(name, run)
+})

@@ -1,0 +1,239 @@
+/** What birpc's documentation promises, over a stream; and what only a stream and descriptors bring. */
+import { createBirpc, createBirpcGroup } from 'birpc'
+import { describe, expect, it, vi } from 'vitest'
+import { birpcChannel, overStream } from '../../src/adapters/birpc.js'
+import { RpcError, sendValue } from '../../src/rpc/index.js'
+import { adopt, Descriptor, type FrameStream, PillionError, UsageError } from '../../src/stream/index.js'
+import { adoptOwned } from '../../src/transport/descriptor.js'
+import { pairUnix } from '../../src/transport/index.js'
+import { destroyedAfterTest, named, nameOf, streamPair, take, turns, until } from '../support/streams.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: the remote's functions are of no interest to the types here
+type Remote = Record<string, (...args: any[]) => Promise<any>>
+
+interface EndOptions {
+  readonly functions?: object
+  readonly eventNames?: string[]
+  readonly maxQueued?: number
+}
+
+function end(stream: FrameStream, { functions = {}, eventNames = [], ...options }: EndOptions = {}) {
+  return overStream(
+    stream,
+    (channel) => createBirpc<Remote>(functions as Record<string, unknown>, { ...channel, eventNames, timeout: -1 }),
+    options,
+  )
+}
+
+function ends(functions: object, options: Omit<EndOptions, 'functions'> = {}) {
+  const [left, right] = streamPair()
+  return { near: end(left, options), far: end(right, { functions }), streams: [left, right] as const }
+}
+
+describe('birpc over a stream', () => {
+  it('calls both ways, awaits what is asynchronous, and keeps the types of values', async () => {
+    const [left, right] = streamPair()
+    const near = end(left, { functions: { whoami: () => 'near' } })
+    const far = end(right, { functions: { later: async (value: unknown) => [value, await far.whoami?.()] } })
+    const value = {
+      when: new Date(5),
+      ids: new Map([[1n, new Set(['a'])]]),
+      nothing: undefined,
+      bytes: new Uint8Array(3),
+    }
+    expect(await near.later?.(value)).toEqual([value, 'near'])
+  })
+
+  it('sends events, of which nobody waits for an answer', async () => {
+    const heard = vi.fn()
+    const { near, streams } = ends({ heard, count: () => heard.mock.calls.length }, { eventNames: ['heard'] })
+    await near.heard?.('a')
+    await near.$callEvent('heard', 'b')
+    expect(await near.count?.()).toBe(2)
+    expect(streams[0].stats.received.frames).toBe(1)
+  })
+
+  it('rejects with what a function throws, its code too, and calls optionally what is not there', async () => {
+    const failing = () => {
+      throw Object.assign(new RangeError('out of range'), { code: 'E_RANGE' })
+    }
+    const { near } = ends({ failing })
+    await expect(near.failing?.()).rejects.toMatchObject({
+      name: 'RangeError',
+      message: 'out of range',
+      code: 'E_RANGE',
+    })
+    await expect(near.missing?.()).rejects.toThrow('function "missing" not found')
+    expect(await near.$callOptional('missing')).toBeUndefined()
+  })
+
+  it('finds what functions are replaced by, and methods of a class', async () => {
+    class Counter {
+      #count = 0
+      next(): number {
+        return ++this.#count
+      }
+    }
+    const [left, right] = streamPair()
+    const near = end(left)
+    const far = overStream(right, (channel) => createBirpc(new Counter(), { ...channel, bind: 'functions' }))
+    expect([await near.next?.(), await near.next?.()]).toEqual([1, 2])
+    Object.assign(far.$functions, { next: () => 'another' })
+    expect(await near.next?.()).toBe('another')
+    await expect(near.$call('constructor')).rejects.toThrow('not found')
+  })
+
+  it('takes the place of another channel in a group', async () => {
+    const pairs = [streamPair(), streamPair()]
+    for (const [i, [, far]] of pairs.entries()) end(far, { functions: { name: () => i } })
+    const channels = pairs.map(([near]) => birpcChannel(near))
+    const group = createBirpcGroup<{ name(): number }>({}, channels)
+    expect(await group.broadcast.name()).toEqual([0, 1])
+    const hanging = group.broadcast.name()
+    pairs[1]?.[0].destroy(new Error('lost'))
+    await expect(hanging).rejects.toThrow('lost')
+  })
+
+  it('closes when the peer does, and rejects what is pending with a typed error', async () => {
+    const { near, far, streams } = ends({ hang: () => new Promise(() => {}) })
+    const pending = near.hang?.()
+    far.$close()
+    await expect(pending).rejects.toMatchObject({ constructor: RpcError, type: 'disconnected' })
+    expect(near.$closed).toBe(true)
+    await until(() => streams.every(({ destroyed }) => destroyed))
+    await expect(near.hang?.()).rejects.toThrow('rpc is closed')
+  })
+
+  it('rejects what is pending with the error that ended the stream', async () => {
+    const { near, streams } = ends({ hang: () => new Promise(() => {}) })
+    const pending = near.hang?.()
+    const lost = new Error('lost')
+    streams[0].destroy(lost)
+    await expect(pending).rejects.toBe(lost)
+  })
+
+  it('holds a call back while much waits to be sent', async () => {
+    const [left, right] = streamPair()
+    const near = end(left)
+    const sent = near.$callEvent('heard', 'x'.repeat(4_000_000))
+    let done = false
+    sent.then(() => {
+      done = true
+    })
+    await turns()
+    expect(done).toBe(false)
+    end(right, { functions: { heard: () => {} } })
+    await sent
+  })
+
+  it('fails a call when too much waits for the peer to read it', async () => {
+    const [left] = streamPair()
+    const near = end(left, { maxQueued: 1_000_000 })
+    const first = near.$callEvent('heard', 'x'.repeat(4_000_000))
+    await expect(near.heard?.()).rejects.toMatchObject({ type: 'overloaded' })
+    left.destroy()
+    await expect(first).rejects.toThrow()
+  })
+
+  it('tells the caller of a result that cannot travel, and names it', async () => {
+    const { near } = ends({ bad: () => ({ list: [() => {}] }), fine: () => 1 })
+    await expect(near.bad?.()).rejects.toThrow('value.r.list[0]: what is passed by reference')
+    expect(await near.fine?.()).toBe(1)
+    await expect(near.fine?.(Symbol('x'))).rejects.toThrow(UsageError)
+  })
+
+  it('is for one createBirpc', () => {
+    const [left] = streamPair()
+    const channel = birpcChannel(left)
+    createBirpc({}, channel)
+    expect(() => createBirpc({}, channel)).toThrow(UsageError)
+  })
+})
+
+describe('descriptors in birpc', () => {
+  it('are lent to a call, and closed behind it unless somebody took them', async () => {
+    const kept: Descriptor[] = []
+    const seen: Descriptor[] = []
+    const { near } = ends({
+      look: (file: Descriptor) => {
+        seen.push(file)
+        return nameOf(file)
+      },
+      keep: ({ file }: { file: Descriptor }) => void kept.push(Descriptor.own(file.take())),
+    })
+    using file = named('seven')
+    expect(await near.look?.(file)).toBe('seven')
+    await near.keep?.({ file })
+    expect(file.closed).toBe(false)
+    expect(seen.map(({ closed }) => closed)).toEqual([true])
+    expect(kept.map(nameOf)).toEqual(['seven'])
+    for (const one of kept) one.close()
+  })
+
+  it('are moved by a result', async () => {
+    const made: Descriptor[] = []
+    const make = (): Descriptor => {
+      made.push(named('result'))
+      return made[0] as Descriptor
+    }
+    const { near } = ends({ make })
+    using result: Descriptor = await near.make?.()
+    expect(nameOf(result)).toBe('result')
+    expect(made[0]?.closed).toBe(true)
+  })
+
+  it('leave no call pending when the peer refuses them', async () => {
+    const [left, right] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
+    const near = end(destroyedAfterTest(adopt(left)))
+    end(destroyedAfterTest(adopt(right, { acceptDescriptors: false })), { functions: { take: () => {} } })
+    using file = named('refused')
+    await expect(near.take?.(file)).rejects.toBeInstanceOf(PillionError)
+  })
+
+  it('of an answer that nobody waits for are closed', async () => {
+    const [left, right] = streamPair()
+    const near = end(left, { functions: { fine: () => 1 } })
+    using file = named('unasked')
+    sendValue(right, { t: 's', i: 'nobody', r: file })
+    sendValue(right, { t: 'q', m: 'fine', a: [], i: '1' })
+    await take(right, 1)
+    expect(near.$closed).toBe(false)
+  })
+})
+
+describe('a hostile peer of birpc', () => {
+  it.each([
+    ['no message', 7],
+    ['a name that is none', { t: 'q', m: 7, a: [], i: '1' }],
+    ['arguments that are none', { t: 'q', m: 'fine', a: 'x', i: '1' }],
+    ['an answer to nobody in particular', { t: 's' }],
+    ['another kind', { t: 'x', i: '1' }],
+  ])('ends the stream by %s', async (_what, message) => {
+    const [left, right] = streamPair()
+    const near = end(left, { functions: { fine: () => 1 } })
+    sendValue(right, message)
+    right.on('frame', () => {})
+    await expect(left.closed).rejects.toMatchObject({ constructor: RpcError, origin: 'remote' })
+    expect(near.$closed).toBe(true)
+  })
+
+  it('reaches no name of a prototype', async () => {
+    const [left, right] = streamPair()
+    end(left, { functions: { fine: () => 1 } })
+    const frames = right[Symbol.asyncIterator]()
+    for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', '__defineGetter__', 'valueOf']) {
+      sendValue(right, { t: 'q', m: name, a: ['x'], i: name })
+    }
+    const answers = await take(frames, 6)
+    for (const { payload } of answers) expect(Buffer.from(payload).toString('latin1')).toContain('not found')
+  })
+
+  it('cannot end the process by a function that throws what cannot travel', async () => {
+    const { near } = ends({
+      throwing: () => {
+        throw Object.assign(new Error('x'.repeat(100_000)), { cause: () => {} })
+      },
+    })
+    await expect(near.throwing?.()).rejects.toThrow('value.e.cause')
+  })
+})

@@ -1,0 +1,44 @@
+/** The kit for authors, over the comlink adapter. */
+import * as Comlink from 'comlink'
+import { describe, test } from 'vitest'
+import { streamEndpoint } from '../../src/adapters/comlink/index.js'
+import { type CallAdapter, callCases } from '../../src/adapters/testing/index.js'
+import { packValue } from '../../src/rpc/index.js'
+
+type Anything = Record<string, (...args: unknown[]) => unknown>
+
+const adapter: CallAdapter = {
+  descriptors: 'carried',
+  attach(stream, service) {
+    const endpoint = streamEndpoint(stream, Comlink)
+    Comlink.expose(service, endpoint)
+    const remote = Comlink.wrap<Anything>(endpoint)
+    return { call: (method, ...args) => remote[method]?.(...args), close: () => endpoint.close() }
+  },
+  samples: [undefined, null, -0, { when: new Date(7), set: new Set([1, 'a']) }, new Map([[{ a: 1 }, [undefined]]])],
+  hostile: [
+    null,
+    [],
+    [0, null],
+    [0, { id: 7, type: 'GET', path: [] }],
+    [0, { id: '1', type: 'GET', path: 'echo' }],
+    [0, { id: '1', type: 'GET', path: [['__proto__']] }],
+    [0, { id: '1', type: 'SET', path: ['__proto__', 'polluted'], value: { type: 'RAW', value: 1 } }],
+    [0, { id: '1', type: 'APPLY', path: ['echo', 'constructor', 'constructor'], argumentList: [] }],
+    [0, { id: '1', type: 'APPLY', path: ['echo'], argumentList: 'x' }],
+    [0, { id: '1', type: 'APPLY', path: ['echo'], argumentList: [null] }],
+    [0, { id: '1', type: 'APPLY', path: ['echo'], argumentList: [{ type: 'HANDLER', name: 'nobody', value: 1 }] }],
+    [0, { id: '1', type: 'APPLY', path: ['echo'], argumentList: [{ type: 'HANDLER', name: 'proxy', value: 1 }] }],
+    [0, { id: '1', type: 'APPLY', path: ['echo'], argumentList: [{ type: 'HANDLER', name: 'throw', value: {} }] }],
+    [0, { id: '1', type: 'CONSTRUCT', path: ['echo'], argumentList: [] }, [0, 1]],
+    [0, { id: '1', type: 'ENDPOINT' }],
+    [0, { id: '1', type: 'RELEASE' }],
+    [5, { id: '1', type: 'GET', path: ['echo'] }],
+    [-5, { id: '1', type: 'RAW', value: 1 }],
+    [0, { id: 'nobody', type: 'HANDLER', name: 'throw', value: { isError: false, value: 1 } }],
+  ].map((message) => packValue(message).payload),
+}
+
+describe('the comlink adapter', () => {
+  for (const { name, run } of callCases(adapter)) test(name, run)
+})

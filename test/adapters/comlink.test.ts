@@ -1,0 +1,316 @@
+/** What comlink's documentation promises, over a stream; and what only a stream and descriptors bring. */
+import { MessageChannel } from 'node:worker_threads'
+import * as Comlink from 'comlink'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { type ComlinkOptions, streamEndpoint } from '../../src/adapters/comlink/index.js'
+import { RpcError, sendValue, unpackValue } from '../../src/rpc/index.js'
+import {
+  adopt,
+  ClosedError,
+  type Descriptor,
+  type FrameStream,
+  PillionError,
+  UsageError,
+} from '../../src/stream/index.js'
+import { adoptOwned } from '../../src/transport/descriptor.js'
+import { pairUnix } from '../../src/transport/index.js'
+import { destroyedAfterTest, named, nameOf, streamPair, take, until } from '../support/streams.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: what is exposed is of no interest to the types here
+type Anything = any
+
+function exposed(object: object, options: ComlinkOptions = {}) {
+  const streams = streamPair()
+  const near = streamEndpoint(streams[0], Comlink)
+  const far = streamEndpoint(streams[1], Comlink, options)
+  Comlink.expose(object, far)
+  return { remote: Comlink.wrap<Anything>(near), near, far, streams }
+}
+
+/** One that is released when the other end says so. */
+function finalized(): { object: object; readonly released: () => boolean } {
+  let released = false
+  const object = {
+    [Comlink.finalizer]: () => {
+      released = true
+    },
+    name: 'finalized',
+  }
+  return { object: Comlink.proxy(object), released: () => released }
+}
+
+describe('comlink over a stream', () => {
+  it('gets, sets, calls and constructs', async () => {
+    class Counter {
+      value: number
+      constructor(value = 0) {
+        this.value = value
+      }
+      add(by: number): number {
+        this.value += by
+        return this.value
+      }
+    }
+    const target = { Counter, deep: { list: [1, new Map([['a', 2n]])], name: 'before' } }
+    const { remote } = exposed(target)
+    expect(await remote.deep.list).toEqual([1, new Map([['a', 2n]])])
+    remote.deep.name = 'after'
+    expect(await remote.deep.name).toBe('after')
+    const counter = await new remote.Counter(5)
+    expect(await counter.add(2)).toBe(7)
+    expect(await counter.value).toBe(7)
+  })
+
+  it('throws what is thrown there', async () => {
+    const { remote } = exposed({
+      error: () => {
+        throw new RangeError('too far')
+      },
+      text: () => {
+        // biome-ignore lint/style/useThrowOnlyError: comlink passes on that as well
+        throw 'no error'
+      },
+    })
+    await expect(remote.error()).rejects.toMatchObject({ name: 'RangeError', message: 'too far' })
+    await expect(remote.text().catch((thrown: unknown) => thrown)).resolves.toBe('no error')
+  })
+
+  it('calls back what is passed by proxy, both ways and in turn', async () => {
+    const { remote } = exposed({
+      twice: async (callback: (n: number) => Promise<number>) => [await callback(1), await callback(2)],
+      adder: (by: number) => Comlink.proxy((n: number) => n + by),
+      through: (object: object) => Comlink.proxy({ object: () => object }),
+    })
+    expect(await remote.twice(Comlink.proxy((n: number) => n * 10))).toEqual([10, 20])
+    const addFive = await remote.adder(5)
+    expect(await addFive(1)).toBe(6)
+    const results = await Promise.all(Array.from({ length: 50 }, async (_, i) => (await remote.adder(i))(1)))
+    expect(results).toEqual(Array.from({ length: 50 }, (_, i) => i + 1))
+  })
+
+  it('passes on several proxies in one call', async () => {
+    const { remote } = exposed({ both: async (a: Anything, b: Anything) => [await a(), await b()] })
+    const answer = remote.both(
+      Comlink.proxy(() => 'a'),
+      Comlink.proxy(() => 'b'),
+    )
+    expect(await answer).toEqual(['a', 'b'])
+  })
+
+  it('tells the finalizer of what the peer releases, and refuses calls of it then', async () => {
+    const { object, released } = finalized()
+    const { remote } = exposed({ give: () => object })
+    const given = await remote.give()
+    const [again] = [await given[Comlink.createEndpoint]()]
+    const other = Comlink.wrap<Anything>(again)
+    expect(await other.name).toBe('finalized')
+    other[Comlink.releaseProxy]() // it alone
+    expect(await given.name).toBe('finalized')
+    const third = Comlink.wrap<Anything>(await given[Comlink.createEndpoint]())
+    given[Comlink.releaseProxy]()
+    await until(released)
+    await expect(third.name).rejects.toThrow('released')
+  })
+
+  it('releases what was passed when the stream ends', async () => {
+    const { object, released } = finalized()
+    const { remote, streams } = exposed({ give: () => object })
+    await remote.give()
+    streams[0].destroy()
+    await until(released)
+  })
+
+  it('refuses calls of an object that was released as a whole', async () => {
+    const { remote, near } = exposed({ fine: () => 1 })
+    expect(await remote.fine()).toBe(1)
+    const other = Comlink.wrap<Anything>(near)
+    remote[Comlink.releaseProxy]()
+    await other.fine().catch(() => {}) // comlink takes a moment
+    await expect(other.fine()).rejects.toThrow('released')
+  })
+
+  it('leaves proxies to other endpoints as they were', async () => {
+    exposed({}) // it has put its handler in place
+    const { port1, port2 } = new MessageChannel()
+    onTestFinished(() => port1.close())
+    Comlink.expose({ call: (callback: () => unknown) => callback() }, port2 as never)
+    const remote = Comlink.wrap<Anything>(port1 as never)
+    expect(await remote.call(Comlink.proxy(() => 'by a port'))).toBe('by a port')
+  })
+
+  it('gives up what is transferred, as a port would', async () => {
+    const { remote } = exposed({ length: (buffer: ArrayBuffer) => buffer.byteLength })
+    const buffer = new ArrayBuffer(8)
+    expect(await remote.length(Comlink.transfer(buffer, [buffer]))).toBe(8)
+    expect(buffer.byteLength).toBe(0)
+  })
+
+  it('refuses ports of others, and proxies that are not values by themselves', async () => {
+    const { remote } = exposed({ fine: (value: unknown) => value })
+    const { port1 } = new MessageChannel()
+    onTestFinished(() => port1.close())
+    const call = remote.fine(Comlink.transfer({ port1 }, [port1 as never]))
+    await expect(call).rejects.toThrow('a MessagePort cannot cross a stream')
+    await expect(remote.fine(() => {})).rejects.toBeInstanceOf(UsageError)
+    expect(await remote.fine(1)).toBe(1)
+  })
+
+  it('passes no more proxies than the peer may hold', async () => {
+    const { remote } = exposed({ give: () => Comlink.proxy(() => 1) }, { maxProxies: 2 })
+    const given = [await remote.give(), await remote.give()]
+    await expect(remote.give()).rejects.toThrow('maxProxies')
+    given[0][Comlink.releaseProxy]()
+    await until(() => true)
+    const more = await remote.give()
+    expect(await more()).toBe(1)
+  })
+
+  it('rejects what is pending with what ended the stream', async () => {
+    const { remote, near, far, streams } = exposed({ hang: () => new Promise(() => {}) })
+    const pending = remote.hang()
+    far.close()
+    await expect(pending).rejects.toMatchObject({ constructor: RpcError, type: 'disconnected' })
+    await expect(remote.hang()).rejects.toMatchObject({ type: 'disconnected' })
+    near.close()
+    await until(() => streams.every(({ destroyed }) => destroyed))
+  })
+
+  it('rejects what is pending when it is closed, and ends the stream', async () => {
+    const { remote, near, streams } = exposed({ hang: () => new Promise(() => {}) })
+    const pending = remote.hang()
+    near.close()
+    await expect(pending).rejects.toBeInstanceOf(ClosedError)
+    await until(() => streams.every(({ destroyed }) => destroyed))
+  })
+})
+
+describe('descriptors in comlink', () => {
+  it('travel at any depth, are lent to a call, and closed behind it', async () => {
+    const seen: Descriptor[] = []
+    const { remote } = exposed({
+      look: ({ files }: { files: Descriptor[] }) => {
+        seen.push(...files)
+        return files.map(nameOf)
+      },
+    })
+    const files = ['a', 'b'].map(named)
+    expect(await remote.look({ files })).toEqual(['a', 'b'])
+    expect(seen.map(({ closed }) => closed)).toEqual([true, true])
+    expect(files.map(({ closed }) => closed)).toEqual([false, false])
+    for (const file of files) file.close()
+  })
+
+  it('travel through proxies and properties too', async () => {
+    const { remote } = exposed({
+      reader: () =>
+        Comlink.proxy({ read: (file: Descriptor) => nameOf(file), open: (name: string) => ({ file: named(name) }) }),
+    })
+    using file = named('lent')
+    const reader = await remote.reader()
+    expect(await reader.read(file)).toBe('lent')
+    const { file: opened } = await reader.open('opened')
+    expect(nameOf(opened)).toBe('opened')
+    opened.close()
+  })
+
+  it('leave no call pending when the peer refuses them', async () => {
+    const [left, right] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
+    Comlink.expose(
+      { take: () => {} },
+      streamEndpoint(destroyedAfterTest(adopt(right, { acceptDescriptors: false })), Comlink),
+    )
+    const remote = Comlink.wrap<Anything>(streamEndpoint(destroyedAfterTest(adopt(left)), Comlink))
+    using file = named('refused')
+    await expect(remote.take(file)).rejects.toBeInstanceOf(PillionError)
+  })
+
+  it('of an answer that nobody waits for are closed', async () => {
+    const { streams, answers } = hostile({ fine: () => 1 })
+    using file = named('unasked')
+    sendValue(streams[1], [0, { id: 'nobody', type: 'RAW', value: file }])
+    sendValue(streams[1], call(['fine']))
+    expect(await answers(1)).toMatchObject([{ value: 1 }])
+  })
+})
+
+describe('a hostile peer of comlink', () => {
+  it.each(['__proto__', 'constructor', 'prototype', '__defineGetter__', 'hasOwnProperty'])(
+    'does not reach %s, wherever it is in the path',
+    async (name) => {
+      const { streams, answers } = hostile({ deep: { fine: () => 1 }, Class: class {} })
+      const paths = [[name], ['deep', name], ['Class', name, 'x'], [name, 'polluted']]
+      for (const path of paths) {
+        sendValue(streams[1], call(path))
+        sendValue(streams[1], [0, { id: 'set', type: 'SET', path, value: { type: 'RAW', value: 1 } }])
+        sendValue(streams[1], [0, { id: 'no type', type: 'RAW', path }])
+      }
+      sendValue(streams[1], call(['deep', 'fine']))
+      const all = await answers(paths.length * 2 + 1)
+      expect(all.slice(0, -1).map((answer) => answer.name)).toEqual(Array(paths.length * 2).fill('throw'))
+      expect(all.at(-1)).toMatchObject({ value: 1 })
+      expect(Reflect.has({}, 'polluted')).toBe(false)
+    },
+  )
+
+  it('is told of calls that comlink cannot read', async () => {
+    const { streams, answers } = hostile({ fine: (value: unknown) => value })
+    const bad = [
+      null,
+      7,
+      {},
+      { type: 'HANDLER', name: 'nobody', value: 1 },
+      { type: 'HANDLER', name: 'proxy', value: 5 },
+    ]
+    for (const value of bad) sendValue(streams[1], call(['fine'], value))
+    sendValue(streams[1], [0, { id: 'e', type: 'ENDPOINT' }])
+    sendValue(streams[1], [9, { id: 'r', type: 'GET', path: [] }])
+    const all = await answers(bad.length + 2)
+    // 7 and {} are values to comlink.
+    expect(all.filter((answer) => answer.name === 'throw')).toHaveLength(bad.length)
+  })
+
+  it.each([
+    ['no frame', 7],
+    ['no message', [0, null]],
+    ['an id that is none', [0, { id: 1, type: 'GET', path: [] }]],
+    ['a channel that is none', ['0', { id: '1', type: 'GET', path: [] }]],
+    ['a proxy that is nowhere', [0, { id: '1', type: 'APPLY', path: [], argumentList: [] }, [0, 1]]],
+    ['a proxy that is numbered as ours', [0, { id: '1', type: 'RAW', value: null }, [0, -1]]],
+    ['half a proxy', [0, { id: '1', type: 'RAW', value: null }, [0]]],
+  ])('ends the stream by %s', async (_what, frame) => {
+    const { streams } = hostile({ fine: () => 1 })
+    sendValue(streams[1], frame)
+    streams[1].on('frame', () => {})
+    await expect(streams[0].closed).rejects.toMatchObject({ constructor: RpcError, origin: 'remote' })
+  })
+
+  it('does not fill the memory with calls of what was released', async () => {
+    const heard = vi.fn()
+    const { streams, answers } = hostile({ heard })
+    sendValue(streams[1], [0, { id: 'r', type: 'RELEASE' }])
+    await answers(1)
+    for (let i = 0; i < 100; i++) sendValue(streams[1], call(['heard']))
+    const all = await answers(100)
+    expect(all.every((answer) => answer.name === 'throw')).toBe(true)
+    expect(heard).not.toHaveBeenCalled()
+  })
+})
+
+/** Its second stream is a peer that writes what it likes. */
+function hostile(object: object) {
+  const streams = streamPair()
+  Comlink.expose(object, streamEndpoint(streams[0], Comlink))
+  let frames: AsyncIterator<Anything> | undefined
+  const answers = async (count: number): Promise<Anything[]> => {
+    frames ??= (streams[1] as FrameStream)[Symbol.asyncIterator]()
+    return (await take(frames, count)).map((frame) => (unpackValue(frame).value as Anything[])[1])
+  }
+  return { streams, answers }
+}
+
+let calls = 0
+
+function call(path: readonly unknown[], ...values: readonly unknown[]): unknown {
+  const argumentList = values.map((value) => (typeof value === 'object' ? value : { type: 'RAW', value }))
+  return [0, { id: `call ${calls++}`, type: 'APPLY', path, argumentList }]
+}
