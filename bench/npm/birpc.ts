@@ -14,7 +14,7 @@ interface Remote {
   echo(text: string): Promise<string>
 }
 
-function open<Local>(socket: Socket, functions: Local): Remote {
+function open<Local extends object>(socket: Socket, functions: Local): Remote {
   const gathered = new GatheredSocket(socket)
   const packr = new Packr({ useRecords: false })
   return createBirpc<Remote, Local>(functions, {

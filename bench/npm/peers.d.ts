@@ -23,32 +23,6 @@ declare module 'usocket' {
   }
 }
 
-declare module 'birpc' {
-  interface Options {
-    post(data: unknown): void
-    on(receive: (data: unknown) => void): void
-    serialize?(value: unknown): unknown
-    deserialize?(data: unknown): unknown
-  }
-  export function createBirpc<Remote, Local>(functions: Local, options: Options): Remote
-}
-
-declare module 'capnweb' {
-  export class RpcTarget {}
-  interface RpcTransport {
-    send(message: string): void | Promise<void>
-    receive(): Promise<string>
-  }
-  export type Stub<T> = {
-    [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promised<R> : never
-  } & Disposable
-  export type Promised<R> = Promise<R> & Disposable & (R extends RpcTarget ? Stub<R> : unknown)
-  export class RpcSession<T> {
-    constructor(transport: RpcTransport, main?: RpcTarget)
-    getRemoteMain(): Stub<T>
-  }
-}
-
 declare module 'vscode-jsonrpc/node' {
   import type { Readable, Writable } from 'node:stream'
 
@@ -100,15 +74,23 @@ declare module '@grpc/grpc-js' {
   ) => Client
 }
 
-declare module 'comlink' {
-  export function expose(object: unknown, endpoint: unknown): void
-  export function wrap<T>(endpoint: unknown): {
-    [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never
-  }
+declare module 'comlink/dist/esm/node-adapter.mjs' {
+  import type { Endpoint } from 'comlink'
+  export default function nodeEndpoint(port: unknown): Endpoint
 }
 
-declare module 'comlink/dist/esm/node-adapter.mjs' {
-  export default function nodeEndpoint(port: unknown): unknown
+declare module 'ws' {
+  import type { EventEmitter } from 'node:events'
+  import type { Server } from 'node:http'
+
+  export class WebSocket extends EventEmitter {
+    constructor(address: string, options?: { perMessageDeflate: boolean })
+    send(text: string): void
+  }
+
+  export class WebSocketServer extends EventEmitter {
+    constructor(options: { server: Server; perMessageDeflate: boolean })
+  }
 }
 
 declare module 'linkedom' {
