@@ -10,6 +10,8 @@ import {
   RpcTarget,
   withOptions,
 } from '../../src/rpc/index.js'
+import { Descriptor } from '../../src/stream/index.js'
+import { rpcPair } from '../support/rpc-pairs.js'
 import { streamPair } from '../support/streams.js'
 import { gate, plain, until } from './support/waiting.js'
 
@@ -245,5 +247,44 @@ describe('withOptions', () => {
 
   it('refuses what is no stub', () => {
     expect(() => withOptions({}, { timeout: 5 })).toThrow('a stub')
+  })
+})
+
+describe('a method that goes on though nobody waits', () => {
+  class Deaf extends RpcTarget {
+    file: Descriptor | undefined
+    begun = 0
+    goOn = (): void => {}
+
+    async hold(file: Descriptor, callback: (text: string) => void): Promise<string> {
+      this.file = file
+      this.begun++
+      await new Promise<void>((resolve) => {
+        this.goOn = resolve
+      })
+      return `${file.closed} ${typeof callback}`
+    }
+  }
+
+  const ways = {
+    'that was canceled': (_session, abort) => abort.abort(new Error('enough')),
+    'whose caller has gone': (session) => void session.close(),
+  } satisfies Record<string, (session: RpcSession<Deaf>, abort: AbortController) => void>
+
+  it.each(Object.entries(ways))('has what it was given until it ends, and not longer: %s', async (_, end) => {
+    const main = new Deaf()
+    const { client, server, api } = rpcPair(main)
+    const abort = new AbortController()
+    using bound = withOptions(api, { signal: abort.signal })
+    using file = Descriptor.memfd(new Uint8Array(1))
+    const holding = plain(bound.hold(file, () => {}))
+    holding.catch(() => {}) // what it rejects with is looked at below
+    await until(() => main.begun === 1)
+    end(client as never, abort)
+    await expect(holding).rejects.toThrow()
+    expect(main.file?.closed).toBe(false)
+    main.goOn()
+    await until(() => main.file?.closed === true)
+    await until(() => server.getStats().imports === 0)
   })
 })

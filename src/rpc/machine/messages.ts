@@ -13,6 +13,9 @@ export type Path = readonly (string | number)[]
 
 export const noPath: Path = Object.freeze([])
 
+/** What a message may have in a path. */
+export const mostPathItems = 256
+
 /** What a call is sent to. */
 export interface MessageTarget {
   readonly kind: 'importedCap' | 'promisedAnswer'

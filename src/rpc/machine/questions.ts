@@ -15,7 +15,9 @@ import {
   type Call,
   isReceivers,
   type MessageTarget,
+  mostPathItems,
   noPath,
+  type Path,
   type ReceivedDescriptors,
   type Return,
   type WirePayload,
@@ -60,7 +62,7 @@ export class Questions {
   /** Sends a call. Owns the request's params. */
   call(target: MessageTarget, request: CallRequest): Answer {
     const { params } = request
-    const fault = this.#link.failure ?? this.#link.faultOf(params)
+    const fault = this.#link.failure ?? faultIn(request.path) ?? this.#link.faultOf(params)
     if (fault !== undefined) {
       params.release()
       return Answer.failed(fault)
@@ -251,4 +253,10 @@ function callMessage(questionId: number, target: MessageTarget, request: CallReq
     deadline: context.deadline === 0 ? 0 : Math.max(1, Math.ceil(context.deadline - performance.now())),
     trace: context.trace,
   }
+}
+
+/** Paths are joined on their way, also by others' calls: one that its receiver would refuse must not end this session. */
+function faultIn(path: Path): RpcError | undefined {
+  if (path.length <= mostPathItems) return undefined
+  return new RpcError('failed', `a path of ${path.length} names, the limit is ${mostPathItems}`)
 }

@@ -7,7 +7,7 @@ import { Answer } from '../machine/answer.js'
 import { type CallOrigin, type Capability, localOrigin } from '../machine/capability.js'
 import { completeValue, OwningValue } from '../machine/complete-value.js'
 import { forked } from '../machine/forked-answer.js'
-import { type CallMode, noPath, type Path } from '../machine/messages.js'
+import { type CallMode, mostPathItems, noPath, type Path } from '../machine/messages.js'
 import { nil, Payload } from '../machine/payload.js'
 import { capabilityAt } from '../machine/pipeline-capability.js'
 import type { Vat } from '../machine/vat.js'
@@ -21,9 +21,6 @@ import { type CallOptions, isBounded, limitedAnswer } from './call-options.js'
 import { rejectedAtCaller } from './caller-stack.js'
 import { withDisposer } from './disposer.js'
 import { recording } from './recording.js'
-
-/** What a call may name: longer paths are nobody's. */
-const longestPath = 256
 
 export class Handle implements Passable {
   readonly vat: Vat
@@ -255,7 +252,7 @@ export class Handle implements Passable {
 
   #fault(): Error | undefined {
     if (this.root.#disposed) return disposedError()
-    if (this.path.length > longestPath) return new RpcError('failed', `a path of more than ${longestPath} names`)
+    if (this.path.length > mostPathItems) return new RpcError('failed', `a path of more than ${mostPathItems} names`)
     const { signal } = this.options
     return signal?.aborted === true ? asError(signal.reason) : undefined
   }

@@ -12,7 +12,7 @@ import type {
   WireException,
   WirePayload,
 } from '../machine/messages.js'
-import { mostCaps, noPath } from '../machine/messages.js'
+import { mostCaps, mostPathItems, noPath } from '../machine/messages.js'
 import { rpcErrorTypes } from '../rpc-error.js'
 import { ByteReader } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
@@ -38,9 +38,6 @@ const outcomes = ['results', 'exception', 'canceled', 'resultsSentElsewhere', 't
 const longestCopied = 1024
 
 const noCaps: readonly CapDescriptor[] = Object.freeze([])
-
-/** What a path may have. */
-const mostPathItems = 256
 
 const CallFlag = {
   mode: 0b11,

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { RpcTarget } from '../../../src/rpc/index.js'
 import type { Path } from '../../../src/rpc/machine/messages.js'
 import { capOf, content, promisedAnswer, rawPeer } from '../../support/raw-peer.js'
+import { sessionsOf } from '../../support/rpc-sessions.js'
 
 class Base extends RpcTarget {
   inherited(): string {
@@ -235,5 +236,23 @@ describe('a peer', () => {
     const args = [{ '\0': [14, 0] }, { '\0': [15, 1] }, { '\0': [16, 2] }, { '\0': [99] }]
     expect(await peer.outcomeOf(peer.call({ method: ['echo'], args, capTable }))).toMatch('a value that cannot be')
     await expect.poll(() => peer.session.getStats().imports).toBe(0)
+  })
+})
+
+describe('a path that is longer than a message may have', () => {
+  it('fails the call alone, also where it is joined here and the callee is behind another session', async () => {
+    const behind = sessionsOf({ kept: { add: (a: number, b: number) => a + b } })
+    const peer = rawPeer({ far: () => behind.client.getRemoteMain() })
+    await peer.bootstrap()
+    const question = peer.call({ method: ['far'] })
+    const names = (count: number): Path => Array.from({ length: count }, () => 'kept')
+    const long = peer.call({ target: promisedAnswer(question, ...names(200)), method: names(57) })
+    expect(await peer.outcomeOf(long)).toBe('failed: a path of 257 names, the limit is 256')
+    const longest = peer.call({ target: promisedAnswer(question, ...names(200)), method: names(56) })
+    expect(await peer.outcomeOf(longest)).toBe('unimplemented: there is no kept.kept')
+    const short = peer.call({ target: promisedAnswer(question, 'kept'), method: ['add'], args: [1, 2] })
+    expect(await peer.outcomeOf(short)).toBe(3)
+    for (const id of [question, long, longest, short]) peer.finish(id)
+    expect(await behind.api.kept.add(3, 4)).toBe(7)
   })
 })
