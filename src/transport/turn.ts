@@ -45,6 +45,11 @@ export function handOver(deliver: () => void): void {
   }
 }
 
+/** Sends what has gathered so far, where the wake-up that is being handed over has more: the peers can begin with it. */
+export function sendGathered(): void {
+  flushDue()
+}
+
 function endTickSoon(): void {
   if (scheduled) return
   scheduled = true

@@ -5,7 +5,7 @@ import { ClosedError } from '../../errors.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import type { Descriptor, Peer } from '../../transport/index.js'
-import { handOver, isHandingOver } from '../../transport/turn.js'
+import { handOver, isHandingOver, sendGathered } from '../../transport/turn.js'
 import type { FrameReceiver, RpcTransport } from '../transport.js'
 
 /** The stream copies chunks that are shorter than this before `send` returns (FrameStream.send). */
@@ -13,6 +13,12 @@ const copiedBytes = 8 * 1024
 
 /** For a peer that does not read, or does not end, once the session has ended. */
 const lingerMilliseconds = 2000
+
+/**
+ * Frames of a wake-up whose answers leave together: so few that the peer has something to do while the others are served,
+ * and so many that a system call is little beside them.
+ */
+const answeredTogether = 32
 
 const none: readonly Descriptor[] = Object.freeze([])
 
@@ -115,6 +121,10 @@ export class FrameStreamTransport implements RpcTransport {
       const start = batch.start(i)
       const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + start, batch.end(i) - start)
       receiver.onFrame(payload, descriptors, lost, batch.stays && isWhole(payload))
+      if (i % answeredTogether === answeredTogether - 1) {
+        receiver.onBatchEnd()
+        sendGathered()
+      }
     }
     receiver.onBatchEnd()
   }
