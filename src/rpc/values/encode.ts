@@ -20,7 +20,7 @@ import { type GivenStream, type Outgoing, type Passable, passable } from './pass
 import { CapabilityReference, DescriptorReference, PromiseReference } from './reference.js'
 import { binaryKinds, type CapabilityTag, markKey, Tag } from './tags.js'
 import { disposeWithin } from './unsent.js'
-import { pathText, spread, type Trail } from './value-path.js'
+import { onceAround, pathText, spread, type Trail } from './value-path.js'
 import { ValueWriter } from './value-writer.js'
 
 export type Ownership = 'lent' | 'moved'
@@ -60,15 +60,16 @@ class Encoder {
   #descriptors: Descriptor[] | undefined
   #consumed: Passable[] | undefined
   #streams: Map<object, GivenStream> | undefined
-  /** The keys that lead to what is being looked at, and the objects on the way. */
+  #whole: unknown
+  /** The keys that lead from the whole to what is being looked at. */
   readonly #trail: Trail = []
-  readonly #ancestors: object[] = []
   /** Arrays and maps of MessagePack's around what is written: a mark is two. */
   #depth = 0
   #count = 0
 
   encode(value: unknown, root: string, ownership: Ownership, outgoing: Outgoing, limits: ValueLimits): Payload {
     this.#root = root
+    this.#whole = value
     this.#moved = ownership === 'moved'
     this.#outgoing = outgoing
     this.#limits = limits
@@ -83,7 +84,6 @@ class Encoder {
       if (this.#moved) disposeWithin(value)
       const thrown = error instanceof RangeError ? this.#fault(error.message) : error
       this.#trail.length = 0
-      this.#ancestors.length = 0
       throw thrown
     } finally {
       this.#reset()
@@ -93,6 +93,7 @@ class Encoder {
   /** As new, and holding on to nothing. */
   #reset(): void {
     this.#out.reset()
+    this.#whole = undefined
     this.#caps = undefined
     this.#descriptors = undefined
     this.#consumed = undefined
@@ -144,7 +145,7 @@ class Encoder {
   #array(value: readonly unknown[]): void {
     const { length } = value
     this.#out.array(length)
-    this.#enter(value, length)
+    this.#enter(length)
     const trail = this.#trail
     const last = trail.push(0) - 1
     for (let i = 0; i < length; i++) {
@@ -158,9 +159,9 @@ class Encoder {
   #plain(value: Record<string, unknown>, settled = false): void {
     const keys = Object.keys(value)
     const literal = Object.hasOwn(value, markKey)
-    if (literal) this.#beginMark(value, Tag.literal, 2)
+    if (literal) this.#beginMark(Tag.literal, 2)
     this.#out.map(keys.length)
-    this.#enter(value, 2 * keys.length)
+    this.#enter(2 * keys.length)
     const trail = this.#trail
     const last = trail.push('') - 1
     for (const key of keys) {
@@ -182,9 +183,9 @@ class Encoder {
   #entries(tag: number, value: Map<unknown, unknown> | Set<unknown>): void {
     const entries = [...value]
     const width = value instanceof Map ? 2 : 1
-    this.#beginMark(value, tag, 2)
+    this.#beginMark(tag, 2)
     this.#out.array(entries.length * width)
-    this.#enter(value, entries.length * width)
+    this.#enter(entries.length * width)
     for (const [i, entry] of entries.entries()) {
       this.#trail.push(spread, i)
       if (width === 1) {
@@ -203,7 +204,7 @@ class Encoder {
   }
 
   #error(value: Error): void {
-    this.#beginMark(value, Tag.error, 2)
+    this.#beginMark(Tag.error, 2)
     this.#plain(this.#errorParts(value), true)
     this.#endMark()
   }
@@ -296,7 +297,7 @@ class Encoder {
     let index = 0
     if (this.#caps === undefined) this.#caps = [cap]
     else index = this.#caps.push(cap) - 1
-    this.#beginMark(undefined, tag, path === undefined ? 2 : 3)
+    this.#beginMark(tag, path === undefined ? 2 : 3)
     this.#out.number(index)
     if (path !== undefined) this.#write(path)
     this.#endMark()
@@ -315,7 +316,7 @@ class Encoder {
 
   /** A mark, whole. */
   #mark(tag: number, ...parts: (string | number | Uint8Array | Path)[]): void {
-    this.#beginMark(undefined, tag, 1 + parts.length)
+    this.#beginMark(tag, 1 + parts.length)
     for (const part of parts) {
       if (part instanceof Uint8Array) this.#out.binary(part)
       else this.#write(part)
@@ -324,13 +325,13 @@ class Encoder {
   }
 
   /** As many parts as given, the tag among them, have to be written before its end. */
-  #beginMark(value: object | undefined, tag: number, parts: number): void {
+  #beginMark(tag: number, parts: number): void {
     this.#out.map(1)
     this.#out.string(markKey)
     this.#out.array(parts)
     this.#out.number(tag)
-    this.#enter(value, 2)
-    this.#enter(value, parts)
+    this.#enter(2)
+    this.#enter(parts)
   }
 
   #endMark(): void {
@@ -339,23 +340,19 @@ class Encoder {
   }
 
   /** What the receiver's scan will count, counted as it does (scan.ts). */
-  #enter(value: object | undefined, members: number): void {
+  #enter(members: number): void {
     this.#count += members
     if (this.#count > this.#limits.count) throw this.#fault(`more than ${this.#limits.count} values (limits.values)`)
     if (this.#depth >= this.#limits.depth && members > 0) {
-      throw this.#fault(
-        value !== undefined && this.#ancestors.includes(value)
-          ? 'a value that contains itself cannot travel'
-          : `nested deeper than ${this.#limits.depth} (limits.depth)`,
-      )
+      const around = onceAround(this.#whole, this.#trail)
+      if (around === undefined) throw this.#fault(`nested deeper than ${this.#limits.depth} (limits.depth)`)
+      throw new UsageError(`${pathText(this.#root, around)}: a value that contains itself cannot travel`)
     }
     this.#depth++
-    this.#ancestors.push(value ?? leaf)
   }
 
   #leave(): void {
     this.#depth--
-    this.#ancestors.pop()
   }
 
   #errorParts(error: Error): Record<string, unknown> {
@@ -388,8 +385,6 @@ class Encoder {
     return pathText(this.#root, this.#trail)
   }
 }
-
-const leaf = Object.freeze({})
 
 const mostIdle = 4
 const idle: Encoder[] = []

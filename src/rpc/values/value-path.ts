@@ -17,3 +17,19 @@ export function pathText(root: string, trail: Trail): string {
   }
   return text
 }
+
+/**
+ * How far the trail goes until it is at an object that it has been at before; undefined, if it never is. Accessors are not
+ * called: what is behind them is not followed.
+ */
+export function onceAround(whole: unknown, trail: Trail): Trail | undefined {
+  const met = new Set<unknown>()
+  let at = whole
+  for (const [i, key] of trail.entries()) {
+    if (typeof at !== 'object' || at === null) return undefined
+    if (met.has(at)) return trail.slice(0, i)
+    met.add(at)
+    at = key === spread ? [...(at as Iterable<unknown>)] : Object.getOwnPropertyDescriptor(at, key)?.value
+  }
+  return met.has(at) ? [...trail] : undefined
+}

@@ -32,6 +32,31 @@ class Socket {
 const cycle: { self?: unknown } = {}
 cycle.self = { again: [cycle] }
 
+/** Of two. */
+function ring(): object {
+  const first: { next?: object } = {}
+  first.next = { next: first }
+  return first
+}
+
+/** By way of a Set. */
+function mapInItself(): Map<unknown, unknown> {
+  const map = new Map<unknown, unknown>([['before', 1]])
+  return map.set('inner', new Set([map]))
+}
+
+function besideUndefined(): unknown[] {
+  const list: unknown[] = [undefined]
+  list.push(list)
+  return list
+}
+
+function ownCause(): Error {
+  const error = new Error('x')
+  error.cause = error
+  return error
+}
+
 const deep = (depth: number): unknown => (depth === 0 ? 'bottom' : [deep(depth - 1)])
 
 const cannotTravel: readonly (readonly [string, () => unknown, RegExp])[] = [
@@ -43,7 +68,19 @@ const cannotTravel: readonly (readonly [string, () => unknown, RegExp])[] = [
   ],
   ['a WeakMap', () => [1, { 'not a name': new WeakMap() }], /^args\[0\]\[1\]\["not a name"\]: a WeakMap cannot travel/],
   ['a promise', () => ({ soon: Promise.resolve(1) }), /^args\[0\]\.soon: a promise cannot travel: await it first/],
-  ['a cycle', () => cycle, /^args\[0\]\.self\.again\[0\].*: a value that contains itself cannot travel/],
+  ['a cycle', () => cycle, /^args\[0\]\.self\.again\[0\]: a value that contains itself cannot travel/],
+  [
+    'a cycle further in',
+    () => ({ list: [1, ring()] }),
+    /^args\[0\]\.list\[1\]\.next\.next: a value that contains itself/,
+  ],
+  [
+    'a Map in itself',
+    () => mapInItself(),
+    /^\[\.\.\.\[\.\.\.args\[0\]\]\[1\]\[1\]\]\[0\]: a value that contains itself/,
+  ],
+  ['a cycle with a mark at the bottom', () => besideUndefined(), /^args\[0\]\[1\]: a value that contains itself/],
+  ['an error that is its own cause', () => ownCause(), /^args\[0\]\.cause: a value that contains itself/],
   ['what is nested too deep', () => deep(100), /^args(\[0\]){100}: nested deeper than 100 \(limits\.depth\)/],
   [
     'an undefined at the very bottom',
