@@ -14,6 +14,7 @@ export {
   wantsReceives,
 } from './codec.js'
 export { capnp, capnpMessage, capnpSegments } from './codecs/capnp.js'
+export { contentLength } from './codecs/content-length.js'
 export { type DbusOptions, dbus } from './codecs/dbus.js'
 export { delimited, varlink } from './codecs/delimited.js'
 export { type LengthPrefixedOptions, lengthPrefixed } from './codecs/length-prefixed.js'

@@ -8,7 +8,7 @@ import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EventEmitter } from 'eventemitter3'
 import { checkFunction, checkOptions, checkSignal, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
-import type { FrameLimits } from '../framing/index.js'
+import type { Codec, FrameLimits } from '../framing/index.js'
 import { adoptOwned } from '../transport/descriptor.js'
 import { closeDescriptors, type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
 import { onAbort } from '../transport/shared-signal.js'
@@ -58,6 +58,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   readonly #sender: FrameSender
   readonly #receiver: FrameReceiver
   readonly #limits: FrameLimits
+  readonly #codec: Codec | undefined
   readonly #stopListening: (() => void) | undefined
   #readable: ReadableStream<Frame> | undefined
   #writable: Writable | undefined
@@ -91,6 +92,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
       throw error
     }
     this.#limits = settings.limits
+    this.#codec = settings.wire?.codec
     this.#socket = new UnixSocket(
       fd,
       {
@@ -255,6 +257,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   /** Of each frame, both ways: `maxPayload` and `maxDescriptors`. */
   get limits(): FrameLimits {
     return this.#limits
+  }
+
+  /** The wire format; undefined where the kernel keeps the boundaries of messages. */
+  get codec(): Codec | undefined {
+    return this.#codec
   }
 
   get stats(): StreamStats {

@@ -34,6 +34,7 @@ describe("the page's table", () => {
     framing.wayland(() => 0),
     framing.varlink(),
     framing.delimited(0),
+    framing.contentLength(),
     framing.raw(),
   ]
   const rows = page.split('\n').filter((line) => /^\| \[?`/.test(line))
@@ -41,7 +42,12 @@ describe("the page's table", () => {
   it.each(codecs)('has the rules of $name', (codec) => {
     const { maxPayload, maxDescriptors } = framing.frameLimits({}, codec)
     const { maxDescriptorsPerSend, maxBytesPerSend, plainMayFollow, severalSets } = framing.sendRules(codec)
-    const row = rows.find((line) => new RegExp(`^\\| \\[?\`${codec.name.replace(/-p/, 'P')}\\(`).test(line)) ?? ''
+    const row =
+      rows.find((line) =>
+        new RegExp(`^\\| \\[?\`${codec.name.replace(/-(.)/, (_, letter: string) => letter.toUpperCase())}\\(`).test(
+          line,
+        ),
+      ) ?? ''
     const cells = row.split('|').map((cell) => cell.trim())
     expect(cells.slice(3, -1)).toEqual([
       codec.pairing,

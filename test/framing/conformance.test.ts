@@ -5,6 +5,7 @@ import {
   type CodecConnection,
   capnp,
   capnpMessage,
+  contentLength,
   dbus,
   delimited,
   type FrameReader,
@@ -87,6 +88,7 @@ const subjects: Readonly<Record<string, Subject>> = {
   'wayland()': { codec: wayland(count), samples: events },
   'varlink()': { codec: varlink(), samples: texts },
   'delimited()': { codec: delimited(0x0a), samples: withEmpty },
+  'contentLength()': { codec: { ...contentLength(), defaults: {} }, samples: withEmpty },
   'raw()': { codec: raw(), samples: texts },
 }
 

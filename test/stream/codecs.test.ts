@@ -4,10 +4,13 @@ import {
   type Codec,
   capnp,
   capnpMessage,
+  contentLength,
   dbus,
   delimited,
   lengthPrefixed,
+  pillion,
   raw,
+  TooManyDescriptorsError,
   varlink,
   wayland,
 } from '../../src/framing/index.js'
@@ -52,6 +55,28 @@ describe.each(samples)('%s over a socket', (_name, codec, make) => {
 
     expect(frames.map(({ payload }, i) => same(payload, payloads[i]!))).toEqual(payloads.map(() => true))
     expect(frames.map(namesOf)).toEqual(payloads.map((_, i) => Array.from({ length: i % 3 }, (_, k) => `${i}.${k}`)))
+  })
+})
+
+describe('contentLength() over a socket', () => {
+  it('carries small and large messages, and by default no descriptors', async () => {
+    const [left, right] = streamPair({ codec: contentLength() })
+    using descriptor = named('one')
+    expect(() => left.send(Buffer.from('{}'), [descriptor])).toThrow(TooManyDescriptorsError)
+    const payloads = [0, 5, 100_000, 3, 600_000, 2].map((size, i) => Buffer.alloc(size, 0x61 + i))
+    const sending = (async () => {
+      for (const payload of payloads) left.send(payload)
+      await left.end()
+    })()
+    const frames = await takeAll(right)
+    await sending
+    expect(frames.map(({ payload }, i) => same(payload, payloads[i]!))).toEqual(payloads.map(() => true))
+  })
+
+  it('is what the stream says that it speaks', () => {
+    expect(streamPair({ codec: contentLength() })[0].codec).toBe(contentLength())
+    expect(streamPair()[0].codec).toBe(pillion())
+    expect(streamPair({ type: 'seqpacket' })[0].codec).toBeUndefined()
   })
 })
 
