@@ -1,5 +1,13 @@
 /** @grpc/grpc-js over a Unix socket; the message is the text's bytes, without protobuf around it. */
-import { credentials, makeGenericClientConstructor, Server, ServerCredentials } from '@grpc/grpc-js'
+import {
+  credentials,
+  makeGenericClientConstructor,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceError,
+  type sendUnaryData,
+} from '@grpc/grpc-js'
 import { makeCalls } from '../roles/calls.js'
 
 const service = {
@@ -18,7 +26,10 @@ await makeCalls({
   listen: ({ path }) =>
     new Promise((resolve, reject) => {
       const server = new Server()
-      server.addService(service, { echo: ({ request }, callback) => callback(null, request) })
+      server.addService(service, {
+        echo: ({ request }: ServerUnaryCall<string, string>, callback: sendUnaryData<string>) =>
+          callback(null, request),
+      })
       server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
         if (error === null) resolve()
         else reject(error)
@@ -33,11 +44,13 @@ await makeCalls({
     return {
       echo: (text) =>
         new Promise((resolve, reject) => {
-          client.echo(text, (error, answer) => (error === null ? resolve(answer ?? '') : reject(error)))
+          ;(client.echo as Echo)(text, (error, answer) => (error === null ? resolve(answer ?? '') : reject(error)))
         }),
     }
   },
 })
+
+type Echo = (text: string, callback: (error: ServiceError | null, answer?: string) => void) => void
 
 function bytesOf(text: string): Buffer {
   return Buffer.from(text)

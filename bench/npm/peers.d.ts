@@ -23,57 +23,6 @@ declare module 'usocket' {
   }
 }
 
-declare module 'vscode-jsonrpc/node' {
-  import type { Readable, Writable } from 'node:stream'
-
-  export class StreamMessageReader {
-    constructor(stream: Readable)
-  }
-  export class StreamMessageWriter {
-    constructor(stream: Writable)
-  }
-  interface Connection {
-    onRequest(method: string, handler: (text: string) => string): void
-    sendRequest(method: string, text: string): Promise<string>
-    listen(): void
-  }
-  export function createMessageConnection(reader: StreamMessageReader, writer: StreamMessageWriter): Connection
-}
-
-declare module '@grpc/grpc-js' {
-  type Callback = (error: Error | null, text?: string) => void
-  interface MethodDefinition {
-    readonly path: string
-    readonly requestStream: false
-    readonly responseStream: false
-    readonly requestSerialize: (text: string) => Buffer
-    readonly requestDeserialize: (bytes: Buffer) => string
-    readonly responseSerialize: (text: string) => Buffer
-    readonly responseDeserialize: (bytes: Buffer) => string
-  }
-  type Service = Readonly<Record<string, MethodDefinition>>
-  interface Client {
-    waitForReady(deadline: number, callback: (error?: Error) => void): void
-    echo(text: string, callback: Callback): void
-  }
-  export class Server {
-    addService(
-      service: Service,
-      handlers: Record<string, (call: { request: string }, callback: Callback) => void>,
-    ): void
-    bindAsync(address: string, credentials: unknown, callback: (error: Error | null) => void): void
-  }
-  export const ServerCredentials: { createInsecure(): unknown }
-  export const credentials: { createInsecure(): unknown }
-  export function makeGenericClientConstructor(
-    service: Service,
-    name: string,
-  ): new (
-    address: string,
-    credentials: unknown,
-  ) => Client
-}
-
 declare module 'comlink/dist/esm/node-adapter.mjs' {
   import type { Endpoint } from 'comlink'
   export default function nodeEndpoint(port: unknown): Endpoint

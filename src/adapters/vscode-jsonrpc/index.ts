@@ -1,0 +1,107 @@
+/**
+ * pillion/adapters/vscode-jsonrpc: the JSON-RPC of language servers over a frame stream.
+ *
+ * The stream's codec says how. With `contentLength()`, messages are JSON behind a Content-Length header, as every peer of the
+ * protocol has them. With `pillion()`, they are MessagePack, and a `Descriptor` may stand anywhere in params and results.
+ */
+import {
+  type ConnectionOptions,
+  ConnectionStrategy,
+  createMessageConnection as createConnection,
+  type Logger,
+  type MessageConnection,
+  type MessageReader,
+  type MessageWriter,
+} from 'vscode-jsonrpc/node'
+import { UsageError } from '../../errors.js'
+import { contentLength, pillion } from '../../framing/index.js'
+import type { FrameStream } from '../../stream/index.js'
+import { Calls } from './calls.js'
+import { json, messagePack } from './encoding.js'
+import { FrameMessageReader } from './message-reader.js'
+import { FrameMessageWriter } from './message-writer.js'
+
+export interface MessageStreams {
+  readonly reader: MessageReader
+  readonly writer: MessageWriter
+  /**
+   * The options given, and a message strategy that closes what a call received and did not take. Without it, received
+   * descriptors are for whoever gets the message to close.
+   */
+  readonly options: ConnectionOptions
+}
+
+/**
+ * A reader and a writer, for what takes these: `createConnection` of vscode-languageserver, `createProtocolConnection`. They
+ * do not close the stream. vscode-jsonrpc leaves requests pending when its reader closes: dispose of the connection then,
+ * `connection.onClose(() => connection.dispose())`.
+ *
+ * Throws UsageError for a stream of another codec than these two.
+ */
+export function messageStreams(stream: FrameStream, options: ConnectionOptions = {}): MessageStreams {
+  const { reader, writer, calls } = joined(stream, options)
+  return { reader, writer, options: { ...options, messageStrategy: calls.strategy(options.messageStrategy) } }
+}
+
+/**
+ * A connection that owns the stream. When the peer ends, or the stream is lost, it is disposed of, so that what is pending
+ * rejects; when it is disposed of, the calls that run here have two seconds for their answers, and the stream ends.
+ *
+ * Received descriptors are closed when their call has ended, unless taken; those of a result are the caller's. Descriptors in
+ * params stay the sender's, duplicates travel; those in a result are handed over.
+ *
+ * Throws UsageError for a stream of another codec than contentLength() and pillion().
+ */
+export function createMessageConnection(
+  stream: FrameStream,
+  logger?: Logger,
+  options: ConnectionStrategy | ConnectionOptions = {},
+): MessageConnection {
+  const given: ConnectionOptions = ConnectionStrategy.is(options) ? { connectionStrategy: options } : options
+  const { reader, writer, calls } = joined(stream, given)
+  const messageStrategy = calls.strategy(given.messageStrategy)
+  const connection = createConnection(reader, writer, logger, { ...given, messageStrategy })
+  connection.onClose(() => connection.dispose())
+  connection.onDispose(() => {
+    calls.dispose()
+    finish(stream, calls)
+  })
+  return connection
+}
+
+/** For answers that are not there yet, and for a peer that does not end. */
+const patienceMilliseconds = 2000
+
+function joined(stream: FrameStream, { maxParallelism = -1 }: ConnectionOptions) {
+  const { codec } = stream
+  if (codec !== contentLength() && codec !== pillion()) {
+    throw new UsageError(
+      `JSON-RPC is for the codecs contentLength() and pillion(), not for ${codec?.name ?? 'messages'}`,
+    )
+  }
+  const encoding = codec === pillion() ? messagePack : json
+  const calls = new Calls()
+  const writer = new FrameMessageWriter({ stream, encoding, calls })
+  const reader = new FrameMessageReader({
+    stream,
+    encoding,
+    calls,
+    answersAtOnce: maxParallelism !== -1,
+    refuse: (answer) => writer.write(answer).catch(() => {}), // its onError has told
+    onClose: () => writer.closed(),
+  })
+  return { reader, writer, calls }
+}
+
+/** Closed at once with something of the peer's unread, it would look like a crash to the peer (ECONNRESET). */
+function finish(stream: FrameStream, calls: Calls): void {
+  if (stream.destroyed) return
+  const patience = setTimeout(() => stream.destroy(), patienceMilliseconds).unref()
+  stream.once('close', () => clearTimeout(patience))
+  calls.whenIdle(() => {
+    stream.end().then(
+      () => stream.destroyed || stream.unref(),
+      () => stream.destroy(),
+    )
+  })
+}
