@@ -162,8 +162,10 @@ test('has types for import and for require, and they are the same types', { time
     () => '',
     (error: { stdout: string }) => error.stdout,
   )
-  // Some libraries of the adapters are written for browsers, and their own types do not hold without those of the DOM.
-  expect(complaints.split('\n').filter((line) => !/^(?:node_modules\/(?:capnweb|comlink)\/|$)/.test(line))).toEqual([])
+  // Some libraries of the adapters are written for browsers, and their own types do not hold without those of the DOM;
+  // capnp-es's do not hold with exactOptionalPropertyTypes. A line that is indented goes on from the one before.
+  const theirs = /^(?:node_modules\/(?:capnp-es|capnweb|comlink)\/|\s|$)/
+  expect(complaints.split('\n').filter((line) => !theirs.test(line))).toEqual([])
 })
 
 /** Runs an ES module inside the package and parses what it prints. */

@@ -1,0 +1,65 @@
+/** An end of a connection of capnp-es that calls by name, and serves functions by name. */
+import { attachDescriptor, descriptorOf, FrameConn } from '../../../src/adapters/capnp-es/index.js'
+import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
+import { File, type File$Client, Peer, type Slot } from '../fixtures/generated/capnp-es/peer.js'
+import { read, written } from './capnp-values.js'
+
+export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
+
+export interface CapnpEnd {
+  readonly conn: FrameConn
+  call(method: string, ...args: readonly unknown[]): Promise<unknown>
+  close(): void
+}
+
+export function capnpEsPeer(stream: FrameStream, methods: object): CapnpEnd {
+  const conn = new FrameConn(stream)
+  conn.initMain(Peer, {
+    async call(params, results) {
+      const method = Object.hasOwn(methods, params.method) ? Reflect.get(methods, params.method) : undefined
+      if (typeof method !== 'function') throw new Error(`no method ${params.method}`)
+      const args = read(params.value, filesOf(params.files)) as never[]
+      const files: Descriptor[] = []
+      const value: unknown = await method(...args)
+      results.value = written(value, files)
+      place(results._initFiles(files.length), files)
+    },
+    async file(params, results) {
+      const { name } = params
+      results.file = new File.Server({
+        async name(_params, answer) {
+          answer.name = name
+        },
+      }).client()
+    },
+  })
+  const main = conn.bootstrap(Peer)
+  return {
+    conn,
+    async call(method, ...args) {
+      const files: Descriptor[] = []
+      const results = await main
+        .call((params) => {
+          params.method = method
+          params.value = written(args, files)
+          place(params._initFiles(files.length), files)
+        })
+        .promise()
+      return read(results.value, filesOf(results.files))
+    },
+    close: () => conn.shutdown(),
+  }
+}
+
+/** A capability for each, since it is capabilities that descriptors are attached to. */
+function place(slots: Iterable<Slot>, files: readonly Descriptor[]): void {
+  for (const [i, slot] of [...slots].entries()) {
+    const server = new File.Server({ name: () => Promise.resolve() })
+    attachDescriptor(server, files[i]!)
+    slot.file = server.client()
+  }
+}
+
+function filesOf(slots: Iterable<Slot>): (Descriptor | undefined)[] {
+  return [...slots].map(({ file }) => descriptorOf(file as File$Client))
+}

@@ -1,0 +1,58 @@
+/** An end of a connection of capnp-ts that calls by name, and serves functions by name. */
+import type { Conn } from 'capnp-ts'
+import { attachDescriptor, createConn, descriptorOf } from '../../../src/adapters/capnp-ts/index.js'
+import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
+import { File, Peer, type Slot } from '../fixtures/generated/capnp-ts/peer.js'
+import { read, written } from './capnp-values.js'
+
+export interface CapnpTsEnd {
+  readonly conn: Conn
+  call(method: string, ...args: readonly unknown[]): Promise<unknown>
+  close(): void
+}
+
+export function capnpTsPeer(stream: FrameStream, methods: object, onError?: (error: Error) => void): CapnpTsEnd {
+  const server = new Peer.Server({
+    async call(params, results) {
+      const method = Object.hasOwn(methods, params.getMethod()) ? Reflect.get(methods, params.getMethod()) : undefined
+      if (typeof method !== 'function') throw new Error(`no method ${params.getMethod()}`)
+      const args = read(params.getValue(), filesOf(params.getFiles().toArray())) as never[]
+      const files: Descriptor[] = []
+      const value: unknown = await method(...args)
+      results.setValue(written(value, files))
+      place(results.initFiles(files.length).toArray(), files)
+    },
+    async file(params, results) {
+      const name = params.getName()
+      results.setFile(new File.Server({ name: async (_params, answer) => answer.setName(name) }))
+    },
+  })
+  const conn = createConn(stream, { main: server, ...(onError === undefined ? {} : { onError }) })
+  const main = conn.bootstrap(Peer)
+  return {
+    conn,
+    async call(method, ...args) {
+      const files: Descriptor[] = []
+      const results = await main.call((params) => {
+        params.setMethod(method)
+        params.setValue(written(args, files))
+        place(params.initFiles(files.length).toArray(), files)
+      })
+      return read(results.getValue(), filesOf(results.getFiles().toArray()))
+    },
+    close: () => conn.close(),
+  }
+}
+
+/** A capability for each, since it is capabilities that descriptors are attached to. */
+function place(slots: readonly Slot[], files: readonly Descriptor[]): void {
+  for (const [i, slot] of slots.entries()) {
+    const server = new File.Server({ name: () => Promise.resolve() })
+    attachDescriptor(server, files[i]!)
+    slot.setFile(server)
+  }
+}
+
+function filesOf(slots: readonly Slot[]): (Descriptor | undefined)[] {
+  return slots.map((slot) => descriptorOf(slot.getFile()))
+}
