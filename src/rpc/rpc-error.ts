@@ -33,7 +33,13 @@ export class RpcError extends PillionError {
   }
 }
 
-/** Whatever was thrown, as what a call can end with. */
+/** Whatever was thrown, as what a call can end with. Never throws: also of what throws when it is looked at. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new RpcError('failed', String(thrown), { cause: thrown })
+  try {
+    if (!(thrown instanceof Error)) return new RpcError('failed', String(thrown), { cause: thrown })
+    String(thrown.message) // an accessor may stand for it, or an object without a text
+    return thrown
+  } catch {
+    return new RpcError('failed', 'what was thrown has no text', { cause: thrown })
+  }
 }

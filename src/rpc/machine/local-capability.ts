@@ -146,24 +146,25 @@ export class LocalCapability extends Capability {
 
   /** What a method has returned, or an accessor holds. */
   #finish(value: unknown, ownership: 'lent' | 'moved', answer: Answer): void {
-    if (isPassable(value)) {
-      const promised = value[passable].answer()
-      if (promised !== undefined) {
-        // What is only lent is somebody else's to take.
-        answer.follow(ownership === 'moved' ? promised : forked(promised))
-        if (ownership === 'moved') value[passable].dispose()
-        return
-      }
-    } else if (isThenable(value)) {
-      // Whatever a `then` does, it is told of in one way, and once.
-      Promise.resolve(value).then(
-        (settled) => this.#finish(settled, ownership, answer),
-        (error) => answer.settle(asError(error)),
-      )
-      return
-    }
     let results: Results
     try {
+      // Merely to ask what it is may run somebody's code, which may throw.
+      if (isPassable(value)) {
+        const promised = value[passable].answer()
+        if (promised !== undefined) {
+          // What is only lent is somebody else's to take.
+          answer.follow(ownership === 'moved' ? promised : forked(promised))
+          if (ownership === 'moved') value[passable].dispose()
+          return
+        }
+      } else if (isThenable(value)) {
+        // Whatever a `then` does, it is told of in one way, and once.
+        Promise.resolve(value).then(
+          (settled) => this.#finish(settled, ownership, answer),
+          (error) => answer.settle(asError(error)),
+        )
+        return
+      }
       const { values } = this.#vat
       results = new Results(encodeValue(value, 'result', ownership, values.outgoing, values.limits), values)
     } catch (error) {

@@ -207,9 +207,10 @@ export class Handle implements Passable {
     return Handle.ofAnswer(limited, this.vat, merged)
   }
 
-  onBroken(callback: (error: Error) => void): void {
+  onBroken(tell: (error: Error) => void): void {
     const { root } = this
     if (root.#disposed) throw disposedError()
+    const callback = apart(tell)
     if (root.#cap !== undefined) {
       root.#cap.onBroken(callback)
       return
@@ -262,6 +263,19 @@ export class Handle implements Passable {
 export function handleOf(value: unknown): Handle | undefined {
   if (typeof value !== 'function') return undefined
   return (value as { [passable]?: Handle })[passable]
+}
+
+/** Called amid the end of a session, which goes on whatever it throws: that is nobody's here, and ends up uncaught. */
+function apart(tell: (error: Error) => void): (error: Error) => void {
+  return (error) => {
+    try {
+      tell(error)
+    } catch (thrown) {
+      queueMicrotask(() => {
+        throw thrown
+      })
+    }
+  }
 }
 
 function disposedError(): ClosedError {

@@ -82,9 +82,7 @@ class Encoder {
       if (this.#caps !== undefined) for (const cap of this.#caps) cap.release()
       if (this.#descriptors !== undefined) for (const descriptor of this.#descriptors) descriptor.close()
       if (this.#moved) disposeWithin(value)
-      const thrown = error instanceof RangeError ? this.#fault(error.message) : error
-      this.#trail.length = 0
-      throw thrown
+      throw error instanceof RangeError ? this.#fault(error.message) : error
     } finally {
       this.#reset()
     }
@@ -93,6 +91,7 @@ class Encoder {
   /** As new, and holding on to nothing. */
   #reset(): void {
     this.#out.reset()
+    if (this.#trail.length > 0) this.#trail.length = 0
     this.#whole = undefined
     this.#caps = undefined
     this.#descriptors = undefined
