@@ -22,6 +22,9 @@ export interface CallContext {
   readonly trace: TraceContext | undefined
 }
 
+/** Milliseconds: a timer for more fires at once. A peer may name any deadline. */
+const longestTimer = 0x7fff_ffff
+
 let current: CallContext | undefined
 
 /**
@@ -121,9 +124,10 @@ export class ServedCallContext implements CallContext {
   }
 
   #startTimer(): void {
-    const left = Math.max(0, this.#deadline - performance.now())
+    const left = Math.min(Math.max(0, this.#deadline - performance.now()), longestTimer)
     this.#timer = setTimeout(() => {
-      // A timer may fire up to a millisecond early; the caller must not find that it could have waited.
+      // A timer may fire up to a millisecond early; the caller must not find that it could have waited. Or it was for
+      // the longest that there is.
       if (performance.now() < this.#deadline) this.#startTimer()
       else this.cancel(new TimeoutError('the deadline of the call has passed'))
     }, left)

@@ -10,9 +10,11 @@ import {
   RpcTarget,
   withOptions,
 } from '../../src/rpc/index.js'
+import type { Call, Message } from '../../src/rpc/machine/messages.js'
 import { Descriptor } from '../../src/stream/index.js'
 import { rpcPair } from '../support/rpc-pairs.js'
 import { streamPair } from '../support/streams.js'
+import { call, plain as plainPayload, ScriptedPeer } from './support/scripted-peer.js'
 import { gate, plain, until } from './support/waiting.js'
 
 class Main extends RpcTarget {
@@ -233,6 +235,41 @@ describe('the signal of the callee', () => {
     expect(await patient.now()).toBe('now')
     expect(main.context?.deadline).toBeGreaterThan(performance.now() + 50_000)
     for (const session of [client, near, middle, far]) await session.close()
+  })
+})
+
+describe('the longest deadline that a message can have', () => {
+  const hurried = (method: string): Message => ({
+    ...(call(1, 0, method, plainPayload([])) as Call),
+    deadline: Number.MAX_SAFE_INTEGER,
+  })
+
+  it('is waited for by timers that last, and not by one after the other', async () => {
+    const main = new Main()
+    const peer = new ScriptedPeer(main)
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    onTestFinished(() => timers.mockRestore())
+    await peer.say({ type: 'bootstrap', questionId: 0 }, hurried('work'))
+    expect(main.signal?.aborted).toBe(false)
+    expect(timers.mock.calls.map(([, delay]) => delay)).toEqual([0x7fff_ffff])
+    main.leave.open('done')
+    await peer.close()
+  })
+
+  it('is passed on as no longer one', async () => {
+    const [a, b] = MemoryTransport.pair()
+    const far = new RpcSession(b, new Main())
+    const middle = new RpcSession<Main>(a)
+    using through = middle.getRemoteMain()
+    const peer = new ScriptedPeer(through)
+    await peer.say({ type: 'bootstrap', questionId: 0 })
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(2.5) // the sum is rounded up, and the difference too
+    onTestFinished(() => clock.mockRestore())
+    const said = await peer.say(hurried('now'))
+    expect(said).toMatchObject([{ type: 'return', outcome: { kind: 'results' } }])
+    await peer.close()
+    await middle.close()
+    await far.closed
   })
 })
 

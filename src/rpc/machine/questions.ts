@@ -250,7 +250,7 @@ function callMessage(questionId: number, target: MessageTarget, request: CallReq
     noPromisePipelining: true,
     onlyPromisePipeline: oneWay === true,
     sendResultsTo: 'caller',
-    deadline: context.deadline === 0 ? 0 : Math.max(1, Math.ceil(context.deadline - performance.now())),
+    deadline: context.deadline === 0 ? 0 : millisecondsTo(context.deadline),
     trace: context.trace,
   }
 }
@@ -259,4 +259,9 @@ function callMessage(questionId: number, target: MessageTarget, request: CallReq
 function faultIn(path: Path): RpcError | undefined {
   if (path.length <= mostPathItems) return undefined
   return new RpcError('failed', `a path of ${path.length} names, the limit is ${mostPathItems}`)
+}
+
+/** As a message has it: a peer may have named the longest that there is, and sums of such are rounded. */
+function millisecondsTo(deadline: number): number {
+  return Math.min(Math.max(1, Math.ceil(deadline - performance.now())), Number.MAX_SAFE_INTEGER)
 }
