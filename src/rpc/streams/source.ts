@@ -16,6 +16,9 @@ import { SendWindow, weightOf } from './window.js'
 /** Bytes from which on a chunk is sent from where it lies. */
 const largeBytes = 16 * 1024
 
+/** Bytes after which the loop's other work has its turn: the reader names the window, and may be gone when it does. */
+const turnBytes = 4 * 1024 * 1024
+
 /** Where the chunks come from. */
 export interface Feed {
   /** It is given away from now on, and nobody else's to read. Throws for one that cannot be read. */
@@ -97,6 +100,8 @@ class Pump {
   readonly #write: Handle
   readonly #vat: Vat
   #stopped = false
+  /** Bytes sent since the loop had its turn, as far as is known. */
+  #sent = 0
   #fail: (error: Error) => void = () => {}
 
   constructor(write: Handle, window: SendWindow, vat: Vat) {
@@ -126,6 +131,7 @@ class Pump {
   async #run(feed: Feed): Promise<void> {
     for (;;) {
       while (!this.window.open && !this.#stopped) await this.window.changed()
+      if (this.#sent >= turnBytes) await this.#turn()
       if (this.#stopped) return
       const { value, done } = await feed.next()
       if (done === true) break
@@ -138,6 +144,11 @@ class Pump {
     }
   }
 
+  #turn(): Promise<void> {
+    this.#sent = 0
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+
   /** Resolves when the memory is no longer needed: so the kernel has it, and no chunk waits here behind another. */
   #sendLent(value: Uint8Array): Promise<void> {
     return new Promise((resolve) => this.#send(encodeSoleBinary(value, resolve)))
@@ -148,7 +159,9 @@ class Pump {
       payload.release()
       return
     }
-    this.window.sent(weightOf(payload))
+    const weight = weightOf(payload)
+    this.#sent += weight
+    this.window.sent(weight)
     // What goes wrong with it there, the reader tells by `cancel`; and it has it before it learns that `pipe` has returned.
     const answer = this.#write.request('call', payload, true)
     answer.subscribe((outcome) => {

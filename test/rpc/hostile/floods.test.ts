@@ -330,6 +330,32 @@ describe('a map program', () => {
   })
 })
 
+describe('a reader that names a boundless window and goes', () => {
+  it('does not have the source read on before it is known that it has gone', async () => {
+    let read = 0
+    const source = new ReadableStream({
+      pull(controller) {
+        if (read++ === 20_000) controller.close()
+        else controller.enqueue(new Uint8Array(64 * 1024))
+      },
+    })
+    const peer = rawPeer({ source: () => source })
+    await peer.bootstrap()
+    const given = peer.call({ method: ['source'] })
+    await peer.returned(given)
+    peer.call({
+      target: promisedAnswer(given),
+      method: ['pipe'],
+      args: [{ '\0': [11, 0] }, Number.POSITIVE_INFINITY],
+      capTable: [capOf('senderHosted', 1)],
+    })
+    await new Promise<void>((resolve) => peer.stream.once('frame', () => resolve()))
+    peer.stream.destroy()
+    await peer.session.closed.catch(() => {}) // properly or not, by what it had received
+    expect(read).toBeLessThan(2000)
+  })
+})
+
 describe('a peer that does not read', () => {
   it('ends its session when more waits for it than limits.queuedBytes, and no other', async () => {
     const peer = rawPeer(new Main(), { limits: { queuedBytes: 100_000 } })
