@@ -17,6 +17,7 @@ const libraries: Readonly<Record<string, readonly string[]>> = {
   capnweb: ['capnweb, pillion', 'capnweb, pillion, text', 'capnweb', 'capnweb, WebSocket'],
   birpc: ['birpc, pillion', 'birpc', 'birpc, WebSocket'],
   comlink: ['comlink, pillion', 'comlink'],
+  'vscode-jsonrpc': ['vscode-jsonrpc, pillion', 'vscode-jsonrpc, pillion, text', 'vscode-jsonrpc'],
 }
 
 const settings = { view: 'cross', cases: [] } as const

@@ -2,10 +2,12 @@
 import { createBirpc } from 'birpc'
 import { RpcSession, RpcTarget } from 'capnweb'
 import * as Comlink from 'comlink'
-import { connect, type FrameStream, listen } from 'pillion'
+import { connect, type FrameStream, listen, type StreamOptions } from 'pillion'
 import { overStream } from 'pillion/adapters/birpc'
 import { stringTransport, structuredTransport } from 'pillion/adapters/capnweb'
 import { streamEndpoint } from 'pillion/adapters/comlink'
+import { createMessageConnection } from 'pillion/adapters/vscode-jsonrpc'
+import { contentLength } from 'pillion/framing'
 import { type Caller, makeCalls, type Server } from '../roles/calls.js'
 import { settingOf } from '../roles/setting.js'
 
@@ -38,18 +40,36 @@ const ways: Readonly<Record<string, Server>> = {
     (stream) => Comlink.expose(functions, streamEndpoint(stream, Comlink)),
     (stream) => Comlink.wrap<typeof functions>(streamEndpoint(stream, Comlink)),
   ),
+  'vscode-jsonrpc, pillion': way(serveJsonRpc, callJsonRpc),
+  'vscode-jsonrpc, pillion, text': way(serveJsonRpc, callJsonRpc, { codec: contentLength() }),
 }
 
 await makeCalls(ways[settingOf(process.argv).contender] as Server)
 
-function way(serve: (stream: FrameStream) => void, call: (stream: FrameStream) => Caller): Server {
+function serveJsonRpc(stream: FrameStream): void {
+  const connection = createMessageConnection(stream)
+  connection.onRequest('echo', functions.echo)
+  connection.listen()
+}
+
+function callJsonRpc(stream: FrameStream): Caller {
+  const connection = createMessageConnection(stream)
+  connection.listen()
+  return { echo: (text) => connection.sendRequest('echo', text) }
+}
+
+function way(
+  serve: (stream: FrameStream) => void,
+  call: (stream: FrameStream) => Caller,
+  options: StreamOptions = {},
+): Server {
   return {
     listen: async ({ path }) => {
-      const server = await listen(path)
+      const server = await listen(path, options)
       server.on('connection', serve)
     },
     connect: async ({ path }) => {
-      const remote = call(await connect(path))
+      const remote = call(await connect(path, options))
       return { echo: (text) => remote.echo(text) }
     },
   }

@@ -39,6 +39,8 @@ export const contenders: Readonly<Record<string, Contender>> = {
   'capnweb, pillion, text': script('node', 'adapters'),
   'birpc, pillion': script('node', 'adapters'),
   'comlink, pillion': script('node', 'adapters'),
+  'vscode-jsonrpc, pillion': script('node', 'adapters'),
+  'vscode-jsonrpc, pillion, text': script('node', 'adapters'),
   pillion: pillion(),
   'pillion-event': pillion(),
   'pillion-for-await': pillion(),
