@@ -288,3 +288,10 @@ test('a result that is asked for late is what was returned, whatever was receive
   for (let i = 0; i < 500; i++) await api.echo('late!'.repeat(100))
   expect(await early).toEqual(['early'.repeat(100)])
 })
+
+test('a stub has the same method each time, of the first 64 names that it is asked for', () => {
+  const api = rpcPair(new Main()).api as unknown as Record<string, unknown>
+  const names = Array.from({ length: 65 }, (_, i) => `method${i}`)
+  const first = names.map((name) => api[name])
+  expect(names.filter((name, i) => api[name] !== first[i])).toEqual(['method64'])
+})
