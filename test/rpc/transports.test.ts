@@ -200,6 +200,43 @@ describe('a session over a stream', () => {
   })
 })
 
+describe('bytes as an argument', () => {
+  class Keeper extends RpcTarget {
+    readonly seen: Uint8Array[] = []
+    keep(value: { name: string; bytes: Uint8Array }, ..._more: Uint8Array[]) {
+      this.seen.push(value.bytes)
+    }
+  }
+
+  async function kept(length: number, ...more: Uint8Array[]): Promise<Uint8Array> {
+    const [left, right] = pair()
+    const keeper = new Keeper()
+    const server = new RpcSession(left, keeper)
+    const client = new RpcSession<Keeper>(right)
+    onTestFinished(() => Promise.all([server.close(), client.close()]).then(() => {}))
+    using api = client.getRemoteMain()
+    const bytes = new Uint8Array(length).fill(7)
+    const done = api.keep({ name: 'x', bytes }, ...more)
+    bytes.fill(9) // the caller's own, whatever has been sent
+    await done
+    const [seen] = keeper.seen as [Uint8Array]
+    expect(Buffer.compare(seen, Buffer.alloc(length, 7))).toBe(0)
+    expect(seen.constructor).toBe(Uint8Array)
+    return seen
+  }
+
+  it('are the memory that they were received in, where that is theirs', async () => {
+    const seen = await kept(1_000_000)
+    expect(seen.byteOffset).toBeGreaterThan(0)
+    expect(seen.buffer.byteLength).toBeLessThan(1_000_200)
+  })
+
+  it('are a copy where they were received beside others, or are the smaller part', async () => {
+    expect((await kept(1000)).buffer.byteLength).toBe(1000)
+    expect((await kept(400_000, new Uint8Array(500_000))).buffer.byteLength).toBe(400_000)
+  })
+})
+
 describe('a transport of one’s own', () => {
   function connected() {
     const [there, back] = [new EventEmitter(), new EventEmitter()]

@@ -58,11 +58,12 @@ export class IncomingCalls {
       // The message's own references come first: a fault in them must find nothing done.
       const caps = this.#link.tables.receiveAll(call.params.capTable)
       params = new Payload(call.params.content, caps, received.descriptors, received.lost)
+      params.stays = received.stays
       const context = this.#originOf(call)
       const serve = (): Answer => {
         if (refusal !== undefined) return Answer.failed(refusal)
         taken = true
-        return this.#callTarget(call, params as Payload, context, received.stays)
+        return this.#callTarget(call, params as Payload, context)
       }
       const bytes = heldBytesOf(length, caps.length, received.descriptors.length + received.lost)
       if (isOneWay(call)) this.#answers.serveOneWay(bytes, serve)
@@ -81,7 +82,7 @@ export class IncomingCalls {
     this.#answers.add(askedBy(call, 0, true), () => Answer.failed(error))
   }
 
-  #callTarget(call: Call, params: Payload, context: CallOrigin, stays: boolean): Answer {
+  #callTarget(call: Call, params: Payload, context: CallOrigin): Answer {
     const { target, mode, method } = call
     const oneWay = isOneWay(call)
     try {
@@ -91,13 +92,11 @@ export class IncomingCalls {
         const path = target.transform.length === 0 ? method : [...target.transform, ...method]
         const { resolved } = cap
         const atOnce = mode === 'call' && resolved instanceof LocalCapability && resolved.servesAtOnce
-        const at = atOnce || stays ? params : withOwnContent(params)
+        const at = atOnce ? params : kept(params)
         return cap.call({ mode, path, params: at, context, oneWay })
       }
       const path = target.transform.length === 0 ? method : [...target.transform, ...method]
-      return this.#answers
-        .get(target.id)
-        .call({ mode, path, params: stays ? params : withOwnContent(params), context, oneWay })
+      return this.#answers.get(target.id).call({ mode, path, params: kept(params), context, oneWay })
     } catch (error) {
       params.release()
       throw error
@@ -124,6 +123,7 @@ function askedBy(call: Call, bytes: number, paramsRefused: boolean): Asked {
   return { id: questionId, forgettable: noPromisePipelining, toYourself, bytes, paramsRefused }
 }
 
-function withOwnContent(params: Payload): Payload {
+function kept(params: Payload): Payload {
+  if (params.stays) return params
   return new Payload(keptCopy(params.content), params.caps, params.descriptors, params.lost)
 }

@@ -16,7 +16,7 @@ import { undecided } from '../values/short-value.js'
 import { Tag } from '../values/tags.js'
 import { Answer, canceledError, type Outcome } from './answer.js'
 import { type CallRequest, Capability } from './capability.js'
-import { completeValue, type Stop } from './complete-value.js'
+import { type CompleteValue, completeValue, type Stop } from './complete-value.js'
 import { followPath, isPassable, isThenable } from './followed-path.js'
 import { forked } from './forked-answer.js'
 import type { Path } from './messages.js'
@@ -94,14 +94,16 @@ export class LocalCapability extends Capability {
       this.#invoke(request.path, data, answer, context)
       return
     }
-    const stop = completeValue(request.params, 'args', this.#vat, request.context, (args) => {
+    const decoded = (args: CompleteValue | Error): void => {
       if (args instanceof Error) {
         answer.settle(args)
       } else {
         answer.owns(args)
         this.#invoke(request.path, args.value, answer, context)
       }
-    })
+    }
+    const bytes = request.params.stays ? 'views' : 'copies'
+    const stop = completeValue(request.params, 'args', this.#vat, request.context, decoded, undefined, bytes)
     answer.waitsFor(stop)
   }
 

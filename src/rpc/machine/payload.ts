@@ -16,6 +16,8 @@ export class Payload {
   readonly descriptors: readonly Descriptor[]
   /** Descriptors behind the last one that were lost on the way. */
   readonly lost: number
+  /** The content is memory of its own, which whoever decodes it may give away. */
+  stays = false
 
   constructor(
     content: Uint8Array,
