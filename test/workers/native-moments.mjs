@@ -33,7 +33,7 @@ function pair(spill) {
     socket.configure(253, 0, true, false)
     if (spill !== undefined) {
       binding.stampMessages(fd)
-      socket.lend(spill)
+      socket.lend(spill, 0)
     }
     kept.push(onReadable, onWritable, socket)
     return { socket, on }
@@ -114,7 +114,7 @@ const moments = {
   },
   'lent memory and unconsumed bytes'() {
     const [left, right] = pair()
-    left.socket.lend(new Uint8Array(1000))
+    left.socket.lend(new Uint8Array(1000), 0)
     left.on.readable = () => {
       binding.control[1] = 0
       ready()

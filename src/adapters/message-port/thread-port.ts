@@ -20,13 +20,16 @@ type Posted =
   | { readonly pillion: 'descriptors'; readonly ids: readonly number[] }
 
 export class ThreadPort extends PortEvents {
-  /** Resolves once the other thread has its end: from then on, what is posted reaches it even if this thread ends. */
-  readonly ready: Promise<void>
+  readonly #ready: Promise<void>
   readonly #port: MessagePort | Worker
+  /** What the other thread offers. */
   readonly #mailbox = new Mailbox()
-  /** The other thread's, once it has told. Until then descriptors wait in ours. */
+  /** What is offered to the other thread before it has told of its own: apart, or what it has offered would go back. */
+  readonly #outgoing = new Mailbox()
   #theirs: number | undefined
   #isReady: () => void = () => {}
+  /** Somebody has asked for `ready`, and nothing else may keep this thread alive until then. */
+  #readyAwaited = false
   /** Received before the start. */
   #waiting: (Posted | 'end')[] | undefined = []
   /** A value whose descriptors come next. */
@@ -37,7 +40,7 @@ export class ThreadPort extends PortEvents {
   constructor(port: MessagePort | Worker) {
     super()
     this.#port = port
-    this.ready = new Promise((resolve) => {
+    this.#ready = new Promise((resolve) => {
       this.#isReady = resolve
     })
     // What has come is still delivered when it is started.
@@ -47,6 +50,18 @@ export class ThreadPort extends PortEvents {
     port.once('close' in port ? 'close' : ('exit' as 'close'), ended)
     if ('close' in port) port.unref()
     this.#post({ pillion: 'mailbox', id: this.#mailbox.id })
+  }
+
+  /**
+   * Resolves once the other thread has its end: from then on, what is posted reaches it even if this thread ends. Asked for,
+   * it keeps this thread alive until then.
+   */
+  get ready(): Promise<void> {
+    if (this.#theirs === undefined && this.#waiting !== undefined && !this.#closed && 'close' in this.#port) {
+      this.#readyAwaited = true
+      this.#port.ref()
+    }
+    return this.#ready
   }
 
   /**
@@ -102,10 +117,10 @@ export class ThreadPort extends PortEvents {
     this.#port.postMessage(posted, transfer)
   }
 
-  /** Into their mailbox, or ours for now. If that is closed nobody is there to take them, and all are closed. */
+  /** Into their mailbox, or one of ours for now. If that is closed nobody is there to take them, and all are closed. */
   #offer(descriptors: readonly Descriptor[]): number[] {
     try {
-      return descriptors.map((descriptor) => offerDescriptor(descriptor, this.#theirs ?? this.#mailbox.id))
+      return descriptors.map((descriptor) => offerDescriptor(descriptor, this.#theirs ?? this.#outgoing.id))
     } catch (error) {
       for (const descriptor of descriptors) descriptor.close()
       throw error
@@ -115,7 +130,9 @@ export class ThreadPort extends PortEvents {
   #receive(posted: Posted): void {
     if (posted.pillion === 'mailbox') {
       this.#theirs = posted.id
-      this.#mailbox.forward(posted.id)
+      this.#outgoing.forward(posted.id)
+      this.#outgoing.close()
+      if (this.#readyAwaited && this.#waiting !== undefined) this.#port.unref()
       this.#isReady()
     } else if (this.#waiting !== undefined) this.#waiting.push(posted)
     else this.#deliver(posted)
@@ -152,6 +169,7 @@ export class ThreadPort extends PortEvents {
     if (this.#closed) return
     this.#closed = true
     this.#mailbox.close()
+    this.#outgoing.close()
     this.emitClose()
   }
 }

@@ -36,20 +36,25 @@ export class ReadableFeed implements Feed {
 /** The other end. Takes over the reference to the source. */
 export function readableOf(cap: Capability, vat: Vat): ReceivedStream<ReadableStream> {
   const reader = new SourceReader(cap, vat)
+  let canceled = false
   const value = new ReadableStream<unknown>(
     {
       pull(controller): Promise<void> | undefined {
         const bytes = reader.bytes()
         if (bytes === undefined) {
           return reader.next().then((next) => {
-            if (next.done === true) controller.close()
+            if (canceled) disposeOf(next.value)
+            else if (next.done === true) controller.close()
             else controller.enqueue(next.value)
           })
         }
         controller.enqueue(bytes)
         return undefined
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel(reason): Promise<void> {
+        canceled = true
+        return reader.cancel(reason)
+      },
     },
     { highWaterMark: 0 }, // nothing is asked for before it is read
   )
@@ -61,6 +66,12 @@ export function readableOf(cap: Capability, vat: Vat): ReceivedStream<ReadableSt
       if (!reader.begun && !value.locked) reader.abandon()
     },
   }
+}
+
+/** Of a chunk that came too late for whoever read it: what is in it is nobody's. */
+export function disposeOf(chunk: unknown): void {
+  if (typeof chunk !== 'object' && typeof chunk !== 'function') return
+  ;(chunk as Partial<Disposable> | null)?.[Symbol.dispose]?.()
 }
 
 /**

@@ -5,7 +5,7 @@
 import { UsageError } from '../../errors.js'
 import { RpcError } from '../rpc-error.js'
 import { RpcTarget } from '../rpc-target.js'
-import { takeReaderOf } from './readable.js'
+import { disposeOf, takeReaderOf } from './readable.js'
 import type { SourceReader } from './source-reader.js'
 
 export class WritableTarget extends RpcTarget {
@@ -89,7 +89,10 @@ class Piping {
       if (!((writer.desiredSize ?? 0) > 0)) await writer.ready // rejects once the stream has failed
       const bytes = this.#reader.bytes()
       const next = bytes === undefined ? await this.#reader.next() : { value: bytes, done: false }
-      if (this.#failed) return
+      if (this.#failed) {
+        disposeOf(next.value)
+        return
+      }
       if (next.done === true) break
       this.#written = writer.write(next.value)
       this.#written.catch(nothing) // `closed` rejects with it
