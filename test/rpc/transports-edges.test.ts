@@ -5,7 +5,7 @@ import { MessageChannel } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { MemoryTransport, MessagePortTransport, RpcSession, RpcTarget, type RpcTransport } from '../../src/rpc/index.js'
 import { FrameStreamTransport } from '../../src/rpc/transports/frame-stream-transport.js'
-import { Descriptor } from '../../src/stream/index.js'
+import { Descriptor, UsageError } from '../../src/stream/index.js'
 import { streamPair } from '../support/streams.js'
 
 const none: readonly Uint8Array[] = []
@@ -118,6 +118,10 @@ describe('FrameStreamTransport', () => {
 })
 
 describe('MessagePortTransport', () => {
+  it.each([undefined, {}, new EventTarget()])('is over a MessagePort and nothing else (%s)', (port) => {
+    expect(() => new MessagePortTransport(port as never)).toThrow(UsageError)
+  })
+
   class Main extends RpcTarget {
     echo(value: unknown): unknown {
       return value

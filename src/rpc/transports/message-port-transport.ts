@@ -1,7 +1,8 @@
 /**
  * MessagePortTransport: a session with another thread, over a MessagePort. It carries no descriptors.
  */
-import type { MessagePort } from 'node:worker_threads'
+import { MessagePort } from 'node:worker_threads'
+import { UsageError } from '../../errors.js'
 import type { Descriptor, Peer } from '../../transport/index.js'
 import { RpcError } from '../rpc-error.js'
 import type { FrameReceiver, RpcTransport } from '../transport.js'
@@ -16,8 +17,11 @@ export class MessagePortTransport implements RpcTransport {
   readonly #port: MessagePort
   #receiver: FrameReceiver | undefined
 
-  /** Owns the port from now on, whose other end is one's too. */
+  /** Owns the port from now on, whose other end is one's too. Throws UsageError for anything but a MessagePort. */
   constructor(port: MessagePort, options: { readonly maxPayload?: number } = {}) {
+    // Nor a Worker, which has no `close`: make a MessageChannel, and give one of its ports to the thread.
+    if (!(port instanceof MessagePort))
+      throw new UsageError('a session between threads is over a MessagePort: no Worker, no other object')
     this.#port = port
     this.maxPayload = options.maxPayload ?? 16 * 1024 * 1024
   }
