@@ -3,7 +3,7 @@
  * costs the call that it belongs to, and nothing else.
  */
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type RpcError, type RpcStub, RpcTarget } from '../../src/rpc/index.js'
+import { type RpcError, RpcStub, RpcTarget } from '../../src/rpc/index.js'
 import { Descriptor } from '../../src/stream/index.js'
 import { rpcPair } from '../support/rpc-pairs.js'
 import { plain, until } from './support/waiting.js'
@@ -143,4 +143,17 @@ describe('an onRpcBroken callback that throws', () => {
       for (const stub of [throwing, other, promised]) stub[Symbol.dispose]()
     },
   )
+})
+
+describe('a method that calls itself by its stub', () => {
+  class Counting extends RpcTarget {
+    down(n: number): unknown {
+      return n === 0 ? 'reached' : self.down(n - 1)
+    }
+  }
+  const self = new RpcStub(new Counting()) as unknown as { down(n: number): Promise<unknown> }
+
+  it.each([10, 99, 100, 101, 5000, 50_000])('ends, however deep: %i', async (depth) => {
+    expect(await self.down(depth)).toBe('reached')
+  })
 })

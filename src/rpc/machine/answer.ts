@@ -18,6 +18,10 @@ export interface OutcomeListener {
   onOutcome(outcome: Outcome): void
 }
 
+/** How many answers are being told of at present, each by the one before it; and how many may be: the stack is finite. */
+let telling = 0
+const deepestTelling = 100
+
 export class Answer {
   #outcome: Outcome | undefined
   #followed: Answer | undefined
@@ -73,7 +77,9 @@ export class Answer {
 
   /** What it takes its outcome from, in the end; itself, if that is nothing else. */
   get source(): Answer {
-    return this.#followed === undefined ? this : this.#followed.source
+    let end: Answer = this
+    while (end.#followed !== undefined) end = end.#followed // not by recursion: a chain may be long
+    return end === this ? this : end.source
   }
 
   /** Whether it can be done only after `other` is, by what it follows and by the queues that it waits in. */
@@ -181,12 +187,23 @@ export class Answer {
     this.#outcome = outcome
     const flushed = this.#flush((request) => callOutcome(outcome, request))
     this.ended(outcome)
+    if (telling < deepestTelling) this.#tellAll(outcome, flushed)
+    else queueMicrotask(() => this.#tellAll(outcome, flushed))
+  }
+
+  /** A chain of answers that follow one another is told from within each other. */
+  #tellAll(outcome: Outcome, flushed: number): void {
     const first = this.#first
     const others = this.#others
     this.#first = undefined
     this.#others = undefined
-    if (first !== undefined) tell(first, outcome)
-    if (others !== undefined) for (const subscriber of others) tell(subscriber, outcome)
+    telling++
+    try {
+      if (first !== undefined) tell(first, outcome)
+      if (others !== undefined) for (const subscriber of others) tell(subscriber, outcome)
+    } finally {
+      telling--
+    }
     if (!(outcome instanceof Error)) outcome.watch()
     for (let i = 0; i < flushed; i++) this.release()
   }
