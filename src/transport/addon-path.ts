@@ -1,5 +1,6 @@
 /**
- * Where the addon lies: the package's own folder, found from this module's.
+ * Where the addon lies: in the package's own folder, found from this module's: one that was built there, as in a clone, or
+ * the one that was packed for this platform.
  *
  * The same code runs from src/transport (tests, examples) and from dist (the package), so it walks up to the
  * nearest package.json rather than count folders. It loads nothing, and nothing in the environment can redirect it:
@@ -9,8 +10,12 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+const root = packageRoot()
+const built = join(root, 'native', 'build', 'Release', 'pillion.node')
+const packed = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'pillion.node')
+
 /** Absolute. The file need not be there: loading it says what is wrong better than a check could. */
-export const addonPath: string = join(packageRoot(), 'native', 'build', 'Release', 'pillion.node')
+export const addonPath: string = !isThere(built) && isThere(packed) ? packed : built
 
 function packageRoot(): string {
   // dist is CommonJS, where `import.meta` is no syntax: the build puts undefined for `import.meta.url`.

@@ -36,6 +36,36 @@ test('has the entries that it documents', () => {
 })
 
 describe('the packed files', () => {
+  test('are a package that works where nothing was built and no script is run', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pillion-packed-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    // The scripts of packing but for the builds, which other tests are using.
+    await run(process.execPath, ['scripts/prebuild.mjs'], { cwd: root })
+    const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder]
+    const { stdout } = await run('npm', args, { cwd: root })
+    const modules = join(folder, 'node_modules')
+    mkdirSync(join(modules, 'pillion'), { recursive: true })
+    const tarball = join(folder, stdout.trim().split('\n').at(-1) as string)
+    await run('tar', ['-xzf', tarball, '-C', join(modules, 'pillion'), '--strip-components=1'])
+    for (const name of Object.keys(manifest.dependencies)) {
+      symlinkSync(join(root, 'node_modules', name), join(modules, name))
+    }
+    const program = `
+      import { Descriptor, pair } from 'pillion'
+      import { readFileSync } from 'node:fs'
+      const [a, b] = pair()
+      a.send(Buffer.from('x'), [Descriptor.memfd(Buffer.from('carried'))], { transfer: true })
+      for await (const { descriptors: [file] } of b) {
+        console.log(readFileSync(file.fd, 'utf8'))
+        break
+      }
+      a.destroy()
+    `
+    writeFileSync(join(folder, 'program.mjs'), program)
+    const { stdout: said } = await run(process.execPath, ['program.mjs'], { cwd: folder })
+    expect(said).toBe('carried\n')
+  })
+
   test('hold every file that package.json points at, and nothing of the workshop', async () => {
     const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root })
     const report: unknown = JSON.parse(stdout)
@@ -49,7 +79,8 @@ describe('the packed files', () => {
     )
     expect(packed).toEqual(expect.arrayContaining(pointedAt))
     expect(packed).toContain('LICENSE')
-    const allowed = /^(dist\/[\w-]+\.(js|cjs|d\.ts|d\.cts)|docs\/.*|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+    const allowed =
+      /^(dist\/[\w-]+\.(js|cjs|d\.ts|d\.cts)|docs\/.*|package\.json|README\.md|CHANGELOG\.md|LICENSE|prebuilds\/linux-\w+\/pillion\.node)$/
     expect(packed.filter((path) => !allowed.test(path))).toEqual([])
   })
 
