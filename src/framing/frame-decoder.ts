@@ -29,7 +29,8 @@ export interface FrameDecoderOptions {
   readonly connection?: CodecConnection
 }
 
-const defaultLargeFrom = 32 * 1024
+/** Bytes over which a frame is worth memory of its own. */
+export const defaultLargeFrom = 32 * 1024
 const nothing = new Uint8Array(0)
 const pairings = { announced: AnnouncedPairing, boundary: BoundaryPairing, queue: QueuePairing } as const
 

@@ -6,6 +6,7 @@
  */
 import { checkBoolean, checkOptions } from '../arguments.js'
 import { UsageError } from '../errors.js'
+import { defaultLargeFrom } from '../framing/frame-decoder.js'
 import { FrameDecoder, FrameTable, memfdFlag, wantsReceives } from '../framing/index.js'
 import { MessageDecoder } from '../framing/message-decoder.js'
 import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
@@ -31,8 +32,6 @@ type Consumer = 'frame event' | 'onBatch' | 'iterator'
 
 /** Of a large frame: room for its head, and for small ones that come before it. */
 const largeBeginning = 2048
-/** Bytes over which a frame is worth memory of its own. */
-const largeFrom = 32 * 1024
 
 /**
  * The thread's, as the slab is: a wake-up is taken in and handed on before there is another one. An idle stream has none
@@ -215,7 +214,7 @@ export class FrameReceiver {
   #endsWithLarge({ start, end }: Received): boolean {
     const table = this.#table
     const last = table.length - 1
-    return last >= 0 && table.end(last) - table.start(last) > largeFrom && this.#decoder.consumed === end - start
+    return last >= 0 && table.end(last) - table.start(last) > defaultLargeFrom && this.#decoder.consumed === end - start
   }
 
   /** Hands on what was taken in. */
