@@ -50,8 +50,10 @@ class UsocketLink implements Link {
       this.#came -= taken
       onFrame(bytes, start, end, taken)
     })
-    // Listening to `data` is the fast way to read; descriptors are told of before the bytes that they came with.
+    // Listening to `data` is the fast way to read; descriptors are told of before the bytes that they came with. usocket also
+    // keeps them for `read` to hand out: taken from there at once, or that list grows, and is copied for each that comes.
     this.#socket.on('fds', (fds: number[]) => {
+      this.#socket.read(0, fds.length)
       for (const fd of fds) closeSync(fd)
       this.#came += fds.length
     })
