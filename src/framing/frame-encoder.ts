@@ -40,8 +40,8 @@ export class FrameEncoder {
   readonly #writer: FrameWriter
   readonly #rules: SendRules
   readonly #limits: FrameLimits
-  /** Payloads without descriptors that are no longer than this have nothing to be checked for. */
-  readonly #freely: number
+  /** Payloads without descriptors that are no longer than this have nothing to be checked for; -1: all have. */
+  readonly longestUnchecked: number
   /** A single chunk as the array that a codec is shown. */
   readonly #one: Uint8Array[] = [noBytes]
 
@@ -52,7 +52,7 @@ export class FrameEncoder {
     this.#rules = sendRules(codec)
     this.#limits = limits
     const isFree = this.#writer.check === undefined && this.#rules.maxBytesPerSend === Number.POSITIVE_INFINITY
-    this.#freely = isFree ? limits.maxPayload : -1
+    this.longestUnchecked = isFree ? limits.maxPayload : -1
   }
 
   /**
@@ -90,7 +90,7 @@ export class FrameEncoder {
 
   /** As `check`, without descriptors and of a known length: most need not be looked at any further. */
   checkPlain(payload: Uint8Array | readonly Uint8Array[], length: number): void {
-    if (length > this.#freely) this.check(payload, 0, length)
+    if (length > this.longestUnchecked) this.check(payload, 0, length)
   }
 
   /** Bytes of the whole frame. */

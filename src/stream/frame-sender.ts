@@ -53,6 +53,8 @@ export class FrameSender {
   /** The same, where short payloads without descriptors have a way of their own. */
   readonly #stream: StreamOutlet | undefined
   readonly #smallBelow: number
+  /** Payloads no longer than this may be appended. */
+  readonly #longestAppended: number
   readonly #highWaterMark: number
   readonly #flushes: Waiter[] = []
   readonly #ends: Waiter[] = []
@@ -82,6 +84,7 @@ export class FrameSender {
     this.#highWaterMark = settings.highWaterMark
     const { wire, limits } = settings
     this.#stream = wire === undefined ? undefined : new StreamOutlet(socket, wire.codec, limits, wire.connection)
+    this.#longestAppended = Math.min(this.#smallBelow - 1, this.#stream?.longestUnchecked ?? -1)
     this.#outlet = this.#stream ?? new MessageOutlet(socket, limits)
   }
 
@@ -109,6 +112,23 @@ export class FrameSender {
     descriptors?: Iterable<Descriptor | number>,
     options?: SendOptions,
   ): boolean {
+    if (descriptors === undefined && isBytes(payload) && this.#append(payload)) return true
+    return this.#sendChecked(payload, descriptors, options)
+  }
+
+  /** Where the frames before have left an open run, there is nothing to check or to ask for. */
+  #append(payload: Uint8Array): boolean {
+    const length = lengthOf(payload)
+    if (length > this.#longestAppended || this.#stream?.append(payload, length) !== true) return false
+    this.#frames++
+    return true
+  }
+
+  #sendChecked(
+    payload: Uint8Array | readonly Uint8Array[],
+    descriptors: Iterable<Descriptor | number> | undefined,
+    options: SendOptions | undefined,
+  ): boolean {
     const stream = this.#stream
     const length = descriptors === undefined && isBytes(payload) ? lengthOf(payload) : largestInSlab
     if (stream !== undefined && this.#isSmall(length)) {
@@ -123,7 +143,10 @@ export class FrameSender {
       if (stream !== undefined && this.#isSmall(exactLength)) this.#sendSmall(stream, exact, exactLength)
       else this.#sendAny(exact, given, transfer)
     }
-    return !this.#isOverMark()
+    if (this.#isOverMark()) return false
+    const { leeway } = this.#socket
+    if (leeway > 0) stream?.openRun(Math.min(leeway, this.#highWaterMark - this.queuedBytes))
+    return true
   }
 
   drained(signal: AbortSignal | undefined): Promise<void> {

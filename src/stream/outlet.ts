@@ -15,7 +15,15 @@ import { MessageEncoder } from '../framing/message-encoder.js'
 import type { MessageQueue, SendQueue, UnixSocket } from '../transport/index.js'
 import { type MessagePiece, mostPiecesOfMessage } from '../transport/message-queue.js'
 import { plainGroup } from '../transport/send-queue.js'
-import { commitToSlab, largestInSlab, reserveInSlab, sendSlabCursor, slabBytes } from '../transport/send-slab.js'
+import {
+  beginRun,
+  commitToSlab,
+  largestInSlab,
+  openRun,
+  reserveInSlab,
+  sendSlabCursor,
+  slabBytes,
+} from '../transport/send-slab.js'
 
 export interface OutgoingDescriptors {
   readonly fds: readonly number[]
@@ -58,7 +66,29 @@ export class StreamOutlet implements Outlet {
     return this.#encoder.check(payload, descriptors)
   }
 
-  /** The hot path: checks and queues a payload shorter than `largestInSlab`, without descriptors. */
+  /** As `FrameEncoder.longestUnchecked`. */
+  get longestUnchecked(): number {
+    return this.#encoder.longestUnchecked
+  }
+
+  /**
+   * The hot path: writes a payload of that length at most into the open run. False where none is open, or has no room: then
+   * it goes by `queueSmall`.
+   */
+  append(payload: Uint8Array, length: number): boolean {
+    const encoder = this.#encoder
+    const { at } = openRun
+    if (openRun.queue !== this.#queue || encoder.wireLength(length) > openRun.end - at) return false
+    openRun.at = encoder.writeSmall(openRun.memory, at, payload, length)
+    return true
+  }
+
+  /** What is appended from now on, up to so many bytes, needs nothing but to be written. */
+  openRun(room: number): void {
+    beginRun(this.#queue, room)
+  }
+
+  /** Checks and queues a payload shorter than `largestInSlab`, without descriptors. */
   queueSmall(payload: Uint8Array | readonly Uint8Array[], length: number): void {
     const encoder = this.#encoder
     encoder.checkPlain(payload, length)

@@ -17,7 +17,7 @@ import {
   ownDescriptors,
   type Run,
 } from './outgoing-queue.js'
-import { releaseFromSlab } from './send-slab.js'
+import { closeRun, openRun, type RunOwner, releaseFromSlab } from './send-slab.js'
 
 /** A piece with descriptors, or with a say in where a sendmsg begins or ends. */
 export interface SpecialPiece {
@@ -49,7 +49,7 @@ const noBytes = new Uint8Array(0)
 /** An idle connection sends run after run, each alone in its queue: the thread has one object for all of them. */
 let spare: Piece | undefined
 
-export class SendQueue implements OutgoingQueue {
+export class SendQueue implements OutgoingQueue, RunOwner {
   #pieces: Piece[] = []
   #head = 0
   #queued = 0
@@ -60,6 +60,7 @@ export class SendQueue implements OutgoingQueue {
 
   /** Bytes ever queued. */
   get queued(): number {
+    this.#closeRun()
     return this.#queued
   }
 
@@ -74,6 +75,7 @@ export class SendQueue implements OutgoingQueue {
   }
 
   get empty(): boolean {
+    this.#closeRun()
     return this.#head === this.#pieces.length
   }
 
@@ -90,6 +92,7 @@ export class SendQueue implements OutgoingQueue {
 
   /** Plain bytes; they join the last piece where they are of its group and lie right behind it. */
   pushPlain(bytes: Uint8Array, start: number, end: number, group: number): void {
+    this.#closeRun()
     if (start === end) return
     this.#queued += end - start
     const { length } = this.#pieces
@@ -104,7 +107,13 @@ export class SendQueue implements OutgoingQueue {
     this.#pieces.push(plainPiece(bytes, start, end, group))
   }
 
+  /** What was written into the slab's open run. */
+  pushRun(memory: Uint8Array, start: number, end: number): void {
+    this.pushPlain(memory, start, end, plainGroup)
+  }
+
   push(piece: SpecialPiece): void {
+    this.#closeRun()
     this.#queued += piece.end - piece.start
     this.#descriptors += piece.fds.length
     const queued = plainPiece(piece.bytes, piece.start, piece.end, piece.group)
@@ -117,6 +126,7 @@ export class SendQueue implements OutgoingQueue {
   }
 
   own(group: number): number {
+    this.#closeRun()
     for (let i = this.#pieces.length - 1; i >= this.#head; i--) {
       const piece = this.#pieces[i] as Piece
       if (piece.group !== group) break
@@ -200,6 +210,7 @@ export class SendQueue implements OutgoingQueue {
 
   /** Drops the group at the head and closes the descriptors it owns; its number. */
   dropHead(): number {
+    this.#closeRun()
     const { group } = this.#pieces[this.#head] as Piece
     while (this.#head < this.#pieces.length && (this.#pieces[this.#head] as Piece).group === group) this.#dropPiece()
     this.#compact()
@@ -207,6 +218,7 @@ export class SendQueue implements OutgoingQueue {
   }
 
   takeBack(group: number): boolean {
+    this.#closeRun()
     let first = this.#pieces.length
     while (first > this.#head && (this.#pieces[first - 1] as Piece).group === group) first--
     const begin = this.#pieces[first]
@@ -222,8 +234,14 @@ export class SendQueue implements OutgoingQueue {
   }
 
   clear(): void {
+    this.#closeRun()
     while (this.#head < this.#pieces.length) this.#dropPiece()
     this.#compact()
+  }
+
+  /** Its own: before anything is done that depends on the last piece, or on all of them. */
+  #closeRun(): void {
+    if (openRun.queue === this) closeRun()
   }
 
   #dropPiece(): void {

@@ -50,6 +50,12 @@ export class Sending {
     return { bytes: this.#bytes, calls: this.#calls, pauses: this.#pauses, pressures: this.#pressures }
   }
 
+  /** How many bytes more may be queued before `requestFlush` would do anything about them. */
+  get leeway(): number {
+    if (this.blocked) return Number.POSITIVE_INFINITY
+    return this.#flushDue ? gatherBytes - (this.queue.queued - this.queue.settled) : 0
+  }
+
   /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
   requestFlush(): void {
     if (this.blocked) return

@@ -120,6 +120,11 @@ export class UnixSocket {
     return this.#sending.blocked
   }
 
+  /** How many bytes more may be queued before `requestFlush` would do anything about them. */
+  get leeway(): number {
+    return this.#sending.leeway
+  }
+
   /** Starts or goes on receiving. Throws SystemError when the socket cannot be watched (ENOMEM, EMFILE, ENOSPC). */
   resume(): void {
     this.#receiving.resume()

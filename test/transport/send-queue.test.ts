@@ -5,7 +5,10 @@ import { Backoff } from '../../src/transport/backoff.js'
 import { binding } from '../../src/transport/native.js'
 import { plainGroup, SendQueue, type SpecialPiece } from '../../src/transport/send-queue.js'
 import {
+  beginRun,
+  closeRun,
   commitToSlab,
+  openRun,
   releaseFromSlab,
   reserveInSlab,
   sendSlabCursor,
@@ -217,6 +220,76 @@ describe('the send slab', () => {
     releaseFromSlab(first, 1)
     expect(reserveInSlab(1)).toBe(first)
     for (const full of [second, third]) releaseFromSlab(full, slabBytes)
+  })
+})
+
+describe('an open run', () => {
+  /** Opens one of 1,000 bytes and writes so many. */
+  function write(queue: SendQueue, bytes: number): void {
+    beginRun(queue, 1000)
+    openRun.at += bytes
+  }
+
+  afterEach(() => closeRun())
+
+  it.each<[string, (queue: SendQueue) => unknown]>([
+    ['how much is queued', (queue) => queue.queued],
+    ['whether any is', (queue) => queue.empty],
+    ['for what goes behind it', (queue) => queue.pushPlain(memory, 0, 1, plainGroup)],
+    ['for what bears descriptors behind it', (queue) => queue.push(bearing(1, [3]))],
+    ['to take back what was queued last', (queue) => queue.takeBack(1)],
+  ])('is closed when its queue is asked %s', (_what, ask) => {
+    const queue = new SendQueue()
+    write(queue, 10)
+    ask(queue)
+    expect(openRun.queue).toBeUndefined()
+    expect(laidOut(queue)[0]?.lengths[0]).toBe(10)
+    queue.clear()
+  })
+
+  it('is closed when anybody else wants the slab, and lies ahead of what comes then', () => {
+    const queue = new SendQueue()
+    const start = sendSlabCursor()
+    write(queue, 10)
+    reserveInSlab(100)
+    expect(openRun.queue).toBeUndefined()
+    expect(sendSlabCursor()).toBe(start + 10)
+    const other = new SendQueue()
+    write(queue, 5)
+    write(other, 7)
+    expect([queue.queued, other.queued]).toEqual([15, 7])
+    queue.clear()
+    other.clear()
+  })
+
+  it('is dropped with its queue, and takes no room then', () => {
+    const queue = new SendQueue()
+    const start = sendSlabCursor()
+    write(queue, 10)
+    queue.clear()
+    expect([queue.queued, queue.settled, queue.empty]).toEqual([10, 10, true])
+    expect(sendSlabCursor()).toBe(start)
+  })
+
+  it('is as long as the slab has room', () => {
+    const queue = new SendQueue()
+    const memory = reserveInSlab(slabBytes)
+    const start = sendSlabCursor()
+    commitToSlab(slabBytes - 10)
+    beginRun(queue, 1000)
+    expect([openRun.at, openRun.end]).toEqual([slabBytes - 10, slabBytes])
+    closeRun()
+    releaseFromSlab(memory, slabBytes - 10 - start)
+  })
+
+  it('is not closed by queues and slabs that have no part in it', () => {
+    const queue = new SendQueue()
+    write(queue, 10)
+    const other = new SendQueue()
+    other.pushPlain(memory, 0, 5, plainGroup)
+    expect([other.queued, other.empty]).toEqual([5, false])
+    expect(openRun.queue).toBe(queue)
+    queue.clear()
   })
 })
 
