@@ -1,76 +1,92 @@
-/** Libraries on pillion by its adapters: a way each, of bench/adapters.ts. */
-import { createBirpc } from 'birpc'
-import { RpcSession, RpcTarget } from 'capnweb'
-import * as Comlink from 'comlink'
+/**
+ * Libraries on pillion by its adapters: a way each, of bench/adapters.ts. Each loads its own library alone, as the other
+ * contenders do: with all of them in it, a heap is collected whole sooner.
+ */
 import { connect, type FrameStream, listen, type StreamOptions } from 'pillion'
-import { overStream } from 'pillion/adapters/birpc'
-import { stringTransport, structuredTransport } from 'pillion/adapters/capnweb'
-import { streamEndpoint } from 'pillion/adapters/comlink'
-import { createMessageConnection } from 'pillion/adapters/vscode-jsonrpc'
 import { contentLength } from 'pillion/framing'
-import { type Caller, makeCalls, type Server } from '../roles/calls.js'
+import { type Caller, makeCalls } from '../roles/calls.js'
 import { settingOf } from '../roles/setting.js'
 
 interface Remote {
   echo(text: string): Promise<string>
 }
 
-class Bench extends RpcTarget {
-  echo(text: string): string {
-    return text
-  }
+/** A library's two ends of a stream. */
+interface Ends {
+  serve(stream: FrameStream): void
+  call(stream: FrameStream): Caller
+  readonly options?: StreamOptions
 }
 
 const functions = { echo: (text: string) => text }
 
-const ways: Readonly<Record<string, Server>> = {
-  'capnweb, pillion': way(
-    (stream) => void new RpcSession(structuredTransport(stream), new Bench()),
-    (stream) => new RpcSession<Bench>(structuredTransport(stream)).getRemoteMain(),
-  ),
-  'capnweb, pillion, text': way(
-    (stream) => void new RpcSession(stringTransport(stream), new Bench()),
-    (stream) => new RpcSession<Bench>(stringTransport(stream)).getRemoteMain(),
-  ),
-  'birpc, pillion': way(
-    (stream) => void overStream(stream, (channel) => createBirpc(functions, channel)),
-    (stream) => overStream(stream, (channel) => createBirpc<Remote>({}, channel)),
-  ),
-  'comlink, pillion': way(
-    (stream) => Comlink.expose(functions, streamEndpoint(stream, Comlink)),
-    (stream) => Comlink.wrap<typeof functions>(streamEndpoint(stream, Comlink)),
-  ),
-  'vscode-jsonrpc, pillion': way(serveJsonRpc, callJsonRpc),
-  'vscode-jsonrpc, pillion, text': way(serveJsonRpc, callJsonRpc, { codec: contentLength() }),
+const ways: Readonly<Record<string, () => Promise<Ends>>> = {
+  'capnweb, pillion': () => capnweb('structuredTransport'),
+  'capnweb, pillion, text': () => capnweb('stringTransport'),
+  'birpc, pillion': birpc,
+  'comlink, pillion': comlink,
+  'vscode-jsonrpc, pillion': jsonRpc,
+  'vscode-jsonrpc, pillion, text': async () => ({ ...(await jsonRpc()), options: { codec: contentLength() } }),
 }
 
-await makeCalls(ways[settingOf(process.argv).contender] as Server)
+const way = ways[settingOf(process.argv).contender] as () => Promise<Ends>
+const { serve, call, options } = await way()
 
-function serveJsonRpc(stream: FrameStream): void {
-  const connection = createMessageConnection(stream)
-  connection.onRequest('echo', functions.echo)
-  connection.listen()
-}
+await makeCalls({
+  listen: async ({ path }) => {
+    const server = await listen(path, options)
+    server.on('connection', serve)
+  },
+  connect: async ({ path }) => {
+    const remote = call(await connect(path, options))
+    return { echo: (text) => remote.echo(text) }
+  },
+})
 
-function callJsonRpc(stream: FrameStream): Caller {
-  const connection = createMessageConnection(stream)
-  connection.listen()
-  return { echo: (text) => connection.sendRequest('echo', text) }
-}
-
-function way(
-  serve: (stream: FrameStream) => void,
-  call: (stream: FrameStream) => Caller,
-  options: StreamOptions = {},
-): Server {
+async function capnweb(kind: 'structuredTransport' | 'stringTransport'): Promise<Ends> {
+  const { RpcSession, RpcTarget } = await import('capnweb')
+  const { [kind]: transport } = await import('pillion/adapters/capnweb')
+  class Bench extends RpcTarget {
+    echo(text: string): string {
+      return text
+    }
+  }
   return {
-    listen: async ({ path }) => {
-      const server = await listen(path, options)
-      server.on('connection', serve)
+    serve: (stream) => void new RpcSession(transport(stream), new Bench()),
+    call: (stream) => new RpcSession<Bench>(transport(stream)).getRemoteMain(),
+  }
+}
+
+async function birpc(): Promise<Ends> {
+  const { createBirpc } = await import('birpc')
+  const { overStream } = await import('pillion/adapters/birpc')
+  return {
+    serve: (stream) => void overStream(stream, (channel) => createBirpc(functions, channel)),
+    call: (stream) => overStream(stream, (channel) => createBirpc<Remote>({}, channel)),
+  }
+}
+
+async function comlink(): Promise<Ends> {
+  const Comlink = await import('comlink')
+  const { streamEndpoint } = await import('pillion/adapters/comlink')
+  return {
+    serve: (stream) => Comlink.expose(functions, streamEndpoint(stream, Comlink)),
+    call: (stream) => Comlink.wrap<typeof functions>(streamEndpoint(stream, Comlink)),
+  }
+}
+
+async function jsonRpc(): Promise<Ends> {
+  const { createMessageConnection } = await import('pillion/adapters/vscode-jsonrpc')
+  return {
+    serve: (stream) => {
+      const connection = createMessageConnection(stream)
+      connection.onRequest('echo', functions.echo)
+      connection.listen()
     },
-    connect: async ({ path }) => {
-      const remote = call(await connect(path, options))
-      return { echo: (text) => remote.echo(text) }
+    call: (stream) => {
+      const connection = createMessageConnection(stream)
+      connection.listen()
+      return { echo: (text) => connection.sendRequest('echo', text) }
     },
   }
 }
