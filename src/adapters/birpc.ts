@@ -77,7 +77,7 @@ class Link {
 
   constructor(stream: FrameStream, { maxQueued = 64 * 1024 * 1024, ...limits }: BirpcStreamOptions) {
     this.#stream = stream
-    this.#link = new FrameStreamTransport(stream)
+    this.#link = new FrameStreamTransport(stream, { answers: 'by promises' })
     this.#maxQueued = maxQueued
     this.#lent = limits
     this.#moved = { ...limits, transfer: true }

@@ -9,6 +9,7 @@ export interface Flushable {
 
 let turn = 0
 let handingOver = false
+let gathering = false
 let scheduled = false
 let due: Flushable[] = []
 
@@ -22,9 +23,15 @@ export function sentAtOnce(): void {
   endTickSoon()
 }
 
-/** True while a wake-up is being handed over: `flushSoon` is then not later than needed. */
+/** True while a wake-up is being handed over, or a tick gathers: `flushSoon` is then not later than needed. */
 export function isHandingOver(): boolean {
-  return handingOver
+  return handingOver || gathering
+}
+
+/** All that is sent in this tick goes out at its end, the first write too: for those who know that others follow. */
+export function gatherTick(): void {
+  gathering = true
+  endTickSoon()
 }
 
 /** Flushes at the end of the wake-up being handed over, or of this tick. Tell it once a flush. */
@@ -58,6 +65,7 @@ function endTickSoon(): void {
 
 function endTick(): void {
   scheduled = false
+  gathering = false
   turn++
   flushDue()
 }

@@ -29,7 +29,7 @@ export abstract class MessageTransport<Message> {
   readonly #unsent = new Map<number, Error>()
 
   constructor(stream: FrameStream, { maxQueued = 64 * 1024 * 1024 }: CapnwebOptions) {
-    this.link = new FrameStreamTransport(stream)
+    this.link = new FrameStreamTransport(stream, { answers: 'by promises' })
     this.#maxQueued = maxQueued
     this.link.start({
       onFrame: (payload, descriptors, lost) => {

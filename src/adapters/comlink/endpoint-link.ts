@@ -57,7 +57,7 @@ export class EndpointLink {
 
   constructor(stream: FrameStream, { maxQueued = 64 * 1024 * 1024, maxProxies = 10_000, ...limits }: LinkOptions) {
     this.#stream = stream
-    this.#link = new FrameStreamTransport(stream)
+    this.#link = new FrameStreamTransport(stream, { answers: 'by promises' })
     this.#maxQueued = maxQueued
     this.#maxProxies = maxProxies
     this.#lent = limits

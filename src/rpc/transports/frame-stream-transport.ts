@@ -5,8 +5,9 @@ import { ClosedError } from '../../errors.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import type { Descriptor, Peer } from '../../transport/index.js'
-import { handOver, isHandingOver, sendGathered } from '../../transport/turn.js'
+import { gatherTick, handOver, isHandingOver, sendGathered } from '../../transport/turn.js'
 import type { FrameReceiver, RpcTransport } from '../transport.js'
+import { FrameTurns, type WaitingFrame } from './frame-turns.js'
 
 /** The stream copies chunks that are shorter than this before `send` returns (FrameStream.send). */
 const copiedBytes = 8 * 1024
@@ -22,6 +23,16 @@ const answeredTogether = 32
 
 const none: readonly Descriptor[] = Object.freeze([])
 
+export interface FrameStreamTransportOptions {
+  /**
+   * When the receiver answers: from within `onFrame` and `onBatchEnd` (`at once`, the default), or when promises settle
+   * that these settled, as in most libraries with calls (`by promises`). Then the frames of a wake-up are handed over some
+   * at a time, each time with all that follows from them, and what is sent in a tick leaves together at its end: the peer
+   * has something to do meanwhile.
+   */
+  readonly answers?: 'at once' | 'by promises'
+}
+
 export class FrameStreamTransport implements RpcTransport {
   readonly carriesDescriptors = true
   readonly maxDescriptors: number
@@ -29,10 +40,14 @@ export class FrameStreamTransport implements RpcTransport {
   readonly peer: Peer | undefined
   readonly #stream: FrameStream
   #receiver: FrameReceiver | undefined
+  /** Where answers come by promises. */
+  readonly #turns: FrameTurns | undefined
   #closed = false
 
-  constructor(stream: FrameStream) {
+  /** Owns the stream. */
+  constructor(stream: FrameStream, { answers = 'at once' }: FrameStreamTransportOptions = {}) {
     this.#stream = stream
+    if (answers === 'by promises') this.#turns = new FrameTurns(answeredTogether, (frames) => this.#handOn(frames))
     const { maxPayload, maxDescriptors } = stream.limits
     this.maxPayload = maxPayload
     this.maxDescriptors = maxDescriptors
@@ -63,6 +78,7 @@ export class FrameStreamTransport implements RpcTransport {
       for (const descriptor of descriptors) descriptor.close()
       return undefined
     }
+    if (this.#turns !== undefined) gatherTick()
     const frame = content.length === 0 ? stable(head) : [stable(head), ...content]
     const closedOne = descriptors.length > 0 && descriptors.some(({ closed }) => closed)
     try {
@@ -85,6 +101,7 @@ export class FrameStreamTransport implements RpcTransport {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#turns?.clear()
     const stream = this.#stream
     if (stream.destroyed) return
     // Closed at once, with something of the peer's unread, it would look like a crash to the peer (ECONNRESET): so what
@@ -113,8 +130,9 @@ export class FrameStreamTransport implements RpcTransport {
 
   #receive(batch: FrameBatch): void {
     const receiver = this.#receiver as FrameReceiver
-    const { bytes } = batch
-    for (let i = 0; i < batch.length && !this.#closed; i++) {
+    const { bytes, length } = batch
+    const now = this.#inPlace(length)
+    for (let i = 0; i < now && !this.#closed; i++) {
       const lost = batch.lost(i)
       const borne = batch.descriptors(i)
       const descriptors = borne.length === 0 ? none : borne.map((descriptor) => adoptOwned(surrender(descriptor)))
@@ -127,9 +145,29 @@ export class FrameStreamTransport implements RpcTransport {
       }
     }
     receiver.onBatchEnd()
+    if (now < length && !this.#closed) this.#turns?.add(batch, now)
+  }
+
+  /** How many frames of a batch are handed over from where they lie. */
+  #inPlace(length: number): number {
+    if (this.#turns === undefined) return length
+    return this.#turns.empty ? Math.min(length, answeredTogether) : 0
+  }
+
+  #handOn(frames: readonly WaitingFrame[]): void {
+    for (const { payload, descriptors, lost } of frames) {
+      if (this.#closed) for (const descriptor of descriptors) descriptor.close()
+      else this.#receiver?.onFrame(payload, descriptors, lost)
+    }
+    this.#receiver?.onBatchEnd()
   }
 
   #end(error: Error | undefined): void {
+    if (this.#turns === undefined) this.#tellEnd(error)
+    else this.#turns.whenDone(() => this.#tellEnd(error))
+  }
+
+  #tellEnd(error: Error | undefined): void {
     const receiver = this.#receiver
     this.#receiver = undefined
     receiver?.onEnd(error)
