@@ -81,13 +81,14 @@ function joined(stream: FrameStream, { maxParallelism = -1 }: ConnectionOptions)
   }
   const encoding = codec === pillion() ? messagePack : json
   const calls = new Calls()
-  const writer = new FrameMessageWriter({ stream, encoding, calls })
-  const reader = new FrameMessageReader({
+  const writer = new FrameMessageWriter({ stream, encoding, calls, othersWait: () => reader.othersWait })
+  const reader: FrameMessageReader = new FrameMessageReader({
     stream,
     encoding,
     calls,
     answersAtOnce: maxParallelism !== -1,
     refuse: (answer) => writer.write(answer).catch(() => {}), // its onError has told
+    onTurn: () => writer.turned(),
     onClose: () => writer.closed(),
   })
   return { reader, writer, calls }

@@ -29,6 +29,8 @@ export interface ReaderParts {
   readonly answersAtOnce: boolean
   /** Answers a request that could not be received whole. */
   refuse(answer: Message): void
+  /** The connection has taken a message. */
+  onTurn(): void
   /** The peer has ended, or the stream has; once. */
   onClose(): void
 }
@@ -46,6 +48,11 @@ export class FrameMessageReader extends AbstractMessageReader {
   constructor(parts: ReaderParts) {
     super()
     this.#parts = parts
+  }
+
+  /** Received messages have their turn behind the present one. */
+  get othersWait(): boolean {
+    return this.#counting && this.#waiting > 1
   }
 
   /** Nothing is received before. */
@@ -117,6 +124,7 @@ export class FrameMessageReader extends AbstractMessageReader {
     this.#counting = true
     const turn = () => {
       this.#waiting--
+      this.#parts.onTurn()
       if (this.#held && this.#waiting < mostWaiting / 2) {
         this.#held = false
         this.#parts.stream.resume()
