@@ -4,8 +4,8 @@
 
 namespace pillion {
 
-void CallBack(napi_env env, const Environment& environment, napi_value receiver, const Napi::FunctionReference& function) {
-  if (napi_make_callback(env, environment.async_context(), receiver, function.Value(), 0, nullptr, nullptr) == napi_ok) {
+void CallBack(napi_env env, const Environment& environment, napi_value receiver, napi_value function) {
+  if (napi_make_callback(env, environment.async_context(), receiver, function, 0, nullptr, nullptr) == napi_ok) {
     return;
   }
   bool pending = false;

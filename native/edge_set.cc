@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <utility>
 
 #include "environment.h"
@@ -16,7 +17,8 @@ class EdgeReadiness final : public Readiness {
   EdgeReadiness(Environment& environment, int fd, ReadinessTarget* target)
       : set_(environment.edges()), fd_(fd), target_(target) {}
 
-  ~EdgeReadiness() override {
+  void End() override {
+    const std::unique_ptr<EdgeReadiness> ended(this);
     if (id_ == 0) return;
     CountRef(false);
     set_.Remove(fd_, id_);
@@ -197,8 +199,8 @@ void EdgeSet::RunDeferred() {
   }
 }
 
-std::unique_ptr<Readiness> MakeEdgeReadiness(Environment& environment, int fd, ReadinessTarget* target) {
-  return std::make_unique<EdgeReadiness>(environment, fd, target);
+OwnReadiness MakeEdgeReadiness(Environment& environment, int fd, ReadinessTarget* target) {
+  return OwnReadiness(std::make_unique<EdgeReadiness>(environment, fd, target).release());
 }
 
 }  // namespace pillion

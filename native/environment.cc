@@ -35,6 +35,7 @@ void Environment::Init(Napi::Env env, Napi::Object exports) {
   environment->plan_ = MakeWords(env, kPlanInts, &environment->plan_ref_, exports, "plan");
   napi_async_init(env, nullptr, Napi::String::New(env, "pillion"), &environment->async_context_);
   napi_add_async_cleanup_hook(env, Cleanup, environment.get(), &environment->cleanup_handle_);
+  exports.Set("setCallbacks", Napi::Function::New<SetCallbacks>(env, "setCallbacks"));
   exports.Set("setSlab", Napi::Function::New<SetSlab>(env, "setSlab"));
   exports.Set("openEdgeSet", Napi::Function::New<OpenEdgeSet>(env, "openEdgeSet"));
   exports.Set("hasHeadroom", Napi::Function::New<HasHeadroom>(env, "hasHeadroom"));
@@ -50,16 +51,42 @@ EdgeSet& Environment::edges() {
   return *edges_;
 }
 
-napi_value Environment::slab() const {
-  napi_value slab = nullptr;
-  if (slab_ != nullptr) napi_get_reference_value(env_, slab_, &slab);
-  return slab;
+void Environment::Register(Closable* closable) {
+  closable->next_ = closables_;
+  closable->link_ = &closables_;
+  if (closables_ != nullptr) closables_->link_ = &closable->next_;
+  closables_ = closable;
+}
+
+void Environment::Unregister(Closable* closable) {
+  if (closable->link_ == nullptr) return;
+  *closable->link_ = closable->next_;
+  if (closable->next_ != nullptr) closable->next_->link_ = closable->link_;
+  closable->link_ = nullptr;
+}
+
+napi_value Environment::ValueOf(napi_ref reference) const {
+  napi_value value = nullptr;
+  if (reference != nullptr) napi_get_reference_value(env_, reference, &value);
+  return value;
+}
+
+// Instead of what it held.
+void Environment::Hold(napi_ref* reference, napi_value value) {
+  if (*reference != nullptr) napi_delete_reference(env_, *reference);
+  napi_create_reference(env_, value, 1, reference);
+}
+
+Napi::Value Environment::SetCallbacks(const Napi::CallbackInfo& info) {
+  Environment& self = Of(info.Env());
+  self.Hold(&self.on_readable_, info[0]);
+  self.Hold(&self.on_writable_, info[1]);
+  return info.Env().Undefined();
 }
 
 Napi::Value Environment::SetSlab(const Napi::CallbackInfo& info) {
   Environment& self = Of(info.Env());
-  if (self.slab_ != nullptr) napi_delete_reference(self.env_, self.slab_);
-  napi_create_reference(self.env_, info[0], 1, &self.slab_);
+  self.Hold(&self.slab_, info[0]);
   return info.Env().Undefined();
 }
 
@@ -84,7 +111,11 @@ void Environment::Cleanup(napi_async_cleanup_hook_handle handle, void* data) {
   self->until_handles_close_ = self->shared_from_this();
   self->cleanup_started_ = true;
   self->cleanup_handle_ = handle;
-  for (Closable* closable : std::exchange(self->closables_, {})) closable->CloseForEnvironment();
+  while (self->closables_ != nullptr) {
+    Closable* closable = self->closables_;
+    self->Unregister(closable);
+    closable->CloseForEnvironment();
+  }
   self->edges_.reset();
   self->ledger_.CloseAll();
   Handover::Instance().CloseAll(self);

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <vector>
 
 #include "headroom.h"
@@ -23,6 +22,12 @@ class Closable {
  public:
   virtual ~Closable() = default;
   virtual void CloseForEnvironment() = 0;
+
+ private:
+  // In the environment's list: the next one, and what points at this one; null while it is in none.
+  friend class Environment;
+  Closable* next_ = nullptr;
+  Closable** link_ = nullptr;
 };
 
 // Words of the Int32Array that native code and JavaScript share, so that a wake-up needs no arguments and no objects.
@@ -75,11 +80,15 @@ class Environment : public std::enable_shared_from_this<Environment> {
   int32_t* received() const { return received_; }
   const int32_t* plan() const { return plan_; }
 
-  // The Uint8Array that the next receive writes into, a handle of the caller's scope; null when there is none.
-  napi_value slab() const;
+  // Called on the socket that is ready; handles of the caller's scope.
+  napi_value on_readable() const { return ValueOf(on_readable_); }
+  napi_value on_writable() const { return ValueOf(on_writable_); }
 
-  void Register(Closable* closable) { closables_.insert(closable); }
-  void Unregister(Closable* closable) { closables_.erase(closable); }
+  // The Uint8Array that the next receive writes into, a handle of the caller's scope; null when there is none.
+  napi_value slab() const { return ValueOf(slab_); }
+
+  void Register(Closable* closable);
+  void Unregister(Closable* closable);
 
   // Every uv handle is announced when it is initialised and when its close callback has run: the environment's end
   // waits for them.
@@ -89,17 +98,23 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
  private:
   static void Cleanup(napi_async_cleanup_hook_handle handle, void* data);
+  static Napi::Value SetCallbacks(const Napi::CallbackInfo& info);
   static Napi::Value SetSlab(const Napi::CallbackInfo& info);
   static Napi::Value OpenEdgeSet(const Napi::CallbackInfo& info);
   static Napi::Value HasHeadroom(const Napi::CallbackInfo& info);
+
+  napi_value ValueOf(napi_ref reference) const;
+  void Hold(napi_ref* reference, napi_value value);
 
   napi_env env_;
   uv_loop_t* loop_;
   Ledger ledger_;
   Headroom headroom_;
   std::unique_ptr<EdgeSet> edges_;
-  std::set<Closable*> closables_;
+  Closable* closables_ = nullptr;
   napi_async_context async_context_ = nullptr;
+  napi_ref on_readable_ = nullptr;
+  napi_ref on_writable_ = nullptr;
   napi_ref slab_ = nullptr;
   napi_ref control_ref_ = nullptr;
   napi_ref received_ref_ = nullptr;

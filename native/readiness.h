@@ -21,7 +21,8 @@ class ReadinessTarget {
 
 class Readiness {
  public:
-  virtual ~Readiness() = default;  // stops; the descriptor may be closed right afterwards
+  // Instead of a destructor: the loop may need the memory a little longer. The descriptor may be closed right afterwards.
+  virtual void End() = 0;
 
   // Sets the events that the target wants to be told of; 0 or a negative errno.
   virtual int Watch(int events) = 0;
@@ -33,10 +34,18 @@ class Readiness {
   virtual void SetRef(bool ref) = 0;
   // True when a short read may be believed: the kernel will tell of the rest by itself.
   virtual bool TellsOfTheRest() const = 0;
+
+ protected:
+  ~Readiness() = default;
 };
 
+struct EndReadiness {
+  void operator()(Readiness* readiness) const { readiness->End(); }
+};
+using OwnReadiness = std::unique_ptr<Readiness, EndReadiness>;
+
 // Both take a descriptor that stays open for as long as they live.
-std::unique_ptr<Readiness> MakeLevelReadiness(Environment& environment, int fd, ReadinessTarget* target);
-std::unique_ptr<Readiness> MakeEdgeReadiness(Environment& environment, int fd, ReadinessTarget* target);
+OwnReadiness MakeLevelReadiness(Environment& environment, int fd, ReadinessTarget* target);
+OwnReadiness MakeEdgeReadiness(Environment& environment, int fd, ReadinessTarget* target);
 
 }  // namespace pillion

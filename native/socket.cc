@@ -46,7 +46,6 @@ void Socket::Init(Napi::Env env, Napi::Object exports) {
                                         InstanceMethod<&Socket::Preload>("preload"),
                                         InstanceMethod<&Socket::Release>("release"),
                                         InstanceMethod<&Socket::CloseNow>("close"),
-                                        InstanceAccessor<&Socket::Number>("fd"),
                                     }));
 }
 
@@ -56,10 +55,7 @@ Socket::Socket(const Napi::CallbackInfo& info)
   fd_ = Fd(number);
   readiness_ = info[1].As<Napi::Boolean>().Value() ? MakeEdgeReadiness(*environment_, number, this)
                                                    : MakeLevelReadiness(*environment_, number, this);
-  // Weak, so that a socket that nobody can reach is collected; strong while it is watched (Apply).
-  on_readable_ = Napi::Weak(info[2].As<Napi::Function>());
-  on_writable_ = Napi::Weak(info[3].As<Napi::Function>());
-  keeps_messages_ = info[4].As<Napi::Boolean>().Value();
+  keeps_messages_ = info[2].As<Napi::Boolean>().Value();
   environment_->Register(this);
 }
 
@@ -121,12 +117,10 @@ Napi::Value Socket::CloseNow(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value Socket::Number(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), fd_.Get()); }
-
 void Socket::OnReady(int events) {
   const Napi::HandleScope scope(Env());
   const Napi::Value self = Value();  // alive, whatever JavaScript lets go of in the callbacks
-  if ((events & watched_ & UV_WRITABLE) != 0) CallBack(Env(), *environment_, self, on_writable_);
+  if ((events & watched_ & UV_WRITABLE) != 0) CallBack(Env(), *environment_, self, environment_->on_writable());
   if ((events & watched_ & UV_READABLE) != 0) Receive(self);
 }
 
@@ -142,7 +136,7 @@ void Socket::Receive(napi_value self) {
     const napi_value slab = environment_->slab();  // held: JavaScript may replace it in the callback
     const Filled filled = keeps_messages_ ? FillMessages(slab) : Fill(slab);
     if (filled.anything) {
-      CallBack(Env(), *environment_, self, on_readable_);
+      CallBack(Env(), *environment_, self, environment_->on_readable());
       KeepUnconsumed(slab);
       total += filled.bytes;
       if (busy_poll_ns_ > 0) spin_until = uv_hrtime() + busy_poll_ns_;
@@ -287,16 +281,14 @@ void Socket::KeepUnconsumed(napi_value slab) {
   if (!carry_lost_) carry_.assign(bytes + start, bytes + end);
 }
 
-// Watched, the callbacks are held strongly, so that the JavaScript objects behind them live.
+// Watched, the object is held strongly; else weakly, so that a socket that nobody can reach is collected.
 int Socket::Apply(int watched) {
   const int error = readiness_->Watch(watched);
   if (error != 0) return error;
   if (watched_ == 0 && watched != 0) {
-    on_readable_.Ref();
-    on_writable_.Ref();
+    Ref();
   } else if (watched_ != 0 && watched == 0) {
-    on_readable_.Unref();
-    on_writable_.Unref();
+    Unref();
   }
   watched_ = watched;
   return 0;
@@ -311,10 +303,7 @@ void Socket::Close() {
 
 void Socket::Unwatch() {
   if (!environment_->ended()) {
-    if (watched_ != 0) {
-      on_readable_.Unref();
-      on_writable_.Unref();
-    }
+    if (watched_ != 0) Unref();
     lent_.Reset();
   }
   watched_ = 0;

@@ -19,8 +19,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
  public:
   static void Init(Napi::Env env, Napi::Object exports);
 
-  // new Socket(fd, edge, onReadable, onWritable, keepsMessages): the descriptor is in the ledger, and stays there while
-  // it is open.
+  // new Socket(fd, edge, keepsMessages): the descriptor is in the ledger, and stays there while it is open.
   explicit Socket(const Napi::CallbackInfo& info);
   ~Socket() override;
 
@@ -42,7 +41,6 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   Napi::Value Preload(const Napi::CallbackInfo& info);
   Napi::Value Release(const Napi::CallbackInfo& info);
   Napi::Value CloseNow(const Napi::CallbackInfo& info);
-  Napi::Value Number(const Napi::CallbackInfo& info);
 
   void OnReady(int events) override;
   void CloseForEnvironment() override;
@@ -61,9 +59,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
 
   std::shared_ptr<Environment> environment_;
   Fd fd_;
-  std::unique_ptr<Readiness> readiness_;
-  Napi::FunctionReference on_readable_;
-  Napi::FunctionReference on_writable_;
+  OwnReadiness readiness_;
   Napi::Reference<Napi::Uint8Array> lent_;
   size_t lent_filled_ = 0;
   size_t ahead_ = 0;  // the most to receive into the slab by one call, 0: what it has room for

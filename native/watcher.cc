@@ -61,7 +61,7 @@ Napi::Value Watcher::CloseNow(const Napi::CallbackInfo& info) {
 void Watcher::OnReady(int) {
   const Napi::HandleScope scope(Env());
   const Napi::Value self = Value();  // alive, whatever JavaScript lets go of in the callback
-  if (readiness_) CallBack(Env(), *environment_, self, on_ready_);
+  if (readiness_) CallBack(Env(), *environment_, self, on_ready_.Value());
 }
 
 void Watcher::CloseForEnvironment() { Close(); }

@@ -31,7 +31,7 @@ class Watcher final : public Napi::ObjectWrap<Watcher>, private ReadinessTarget,
 
   std::shared_ptr<Environment> environment_;
   int fd_;
-  std::unique_ptr<Readiness> readiness_;  // null while nothing is watched
+  OwnReadiness readiness_;  // null while nothing is watched
   Napi::FunctionReference on_ready_;
   bool ref_ = true;
   bool closed_ = false;

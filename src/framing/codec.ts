@@ -122,12 +122,20 @@ export function wantsReceives({ pairing, cutsAtReceives }: Pick<Codec, 'pairing'
 }
 
 /** How frames of a codec are sent, its own rules and the defaults: one set of 253, of any length, alone with `boundary`. */
-export function sendRules({ pairing, sending }: Pick<Codec, 'pairing' | 'sending'>): SendRules {
-  return {
+export function sendRules(codec: Pick<Codec, 'pairing' | 'sending'>): SendRules {
+  const known = rulesOfCodecs.get(codec)
+  if (known !== undefined) return known
+  const { pairing, sending } = codec
+  const rules = Object.freeze({
     maxDescriptorsPerSend: 253,
     maxBytesPerSend: Number.POSITIVE_INFINITY,
     plainMayFollow: pairing !== 'boundary', // a receiver could not tell
     severalSets: false,
     ...sending,
-  }
+  })
+  rulesOfCodecs.set(codec, rules)
+  return rules
 }
+
+/** All connections of a codec share them. */
+const rulesOfCodecs = new WeakMap<Pick<Codec, 'pairing' | 'sending'>, SendRules>()

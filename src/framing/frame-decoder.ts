@@ -45,7 +45,7 @@ export class FrameDecoder {
   readonly #largeFrom: number
   readonly #cutsAtReceives: boolean
   /** Where recvmsg calls have ended that no frame has come up to yet. */
-  #cuts: number[] = []
+  #cuts: number[] | undefined
 
   // The chunk at hand: the frame at #at is the next one. Byte i is at stream position #origin + i.
   #bytes: Uint8Array = nothing
@@ -64,11 +64,11 @@ export class FrameDecoder {
   #growing: GrowingFrame | undefined
 
   /** Complete frames that go out before those of the chunk. */
-  #ready: FrameTable[] = []
+  #ready: FrameTable[] | undefined
   /** Complete frames that may not go out yet: the first one is undecided. */
-  #waiting: FrameTable[] = []
+  #waiting: FrameTable[] | undefined
   /** Descriptors of frames that are not delivered since the stream is in error. */
-  #orphans: number[] = []
+  #orphans: number[] | undefined
   #error: PillionError | undefined
   #released = false
 
@@ -110,7 +110,7 @@ export class FrameDecoder {
     }
     this.#scanned = false
     if (sets.length > 0) this.#pairing.push(sets)
-    if (this.#cutsAtReceives) this.#cuts.push(...sets.map((set) => set.end))
+    if (this.#cutsAtReceives) this.#cuts = [...(this.#cuts ?? []), ...sets.map((set) => set.end)]
     if (this.#large !== undefined) {
       this.#large.advance(lent)
       this.#at += this.#large.fill(bytes, start, end)
@@ -127,9 +127,11 @@ export class FrameDecoder {
       this.#scanned = true
       this.#scan(table)
     }
-    if (this.#ready.length > 0) {
-      if (table.length > 0) this.#ready.push(table.split(0))
-      table.take(this.#ready.shift()!)
+    const ready = this.#ready
+    if (ready !== undefined) {
+      if (table.length > 0) ready.push(table.split(0))
+      table.take(ready.shift()!)
+      if (ready.length === 0) this.#ready = undefined
     }
     if (table.bears) table.deliver()
     return table.length > 0
@@ -154,7 +156,7 @@ export class FrameDecoder {
    */
   get resumable(): boolean {
     if (this.#error !== undefined || this.#released) return false
-    return !this.#pairing.holds && this.#ready.length === 0 && this.#waiting.length === 0
+    return !this.#pairing.holds && this.#ready === undefined && this.#waiting === undefined
   }
 
   /** The beginning of an incomplete frame, as far as it was consumed. */
@@ -183,13 +185,13 @@ export class FrameDecoder {
 
   /** Hands over every descriptor that is still held, to be closed. Nothing comes of the decoder any more. */
   release(): number[] {
-    const fds = [...this.#orphans, ...this.discarded, ...this.#pairing.release()]
-    for (const table of [...this.#ready, ...this.#waiting]) fds.push(...table.cut(0))
+    const fds = [...(this.#orphans ?? []), ...this.discarded, ...this.#pairing.release()]
+    for (const table of [...(this.#ready ?? []), ...(this.#waiting ?? [])]) fds.push(...table.cut(0))
     if (this.#bearer !== undefined) fds.push(...this.#bearer.fds)
     this.discarded.length = 0
-    this.#orphans = []
-    this.#ready = []
-    this.#waiting = []
+    this.#orphans = undefined
+    this.#ready = undefined
+    this.#waiting = undefined
     this.#bearer = undefined
     this.#large = undefined
     this.#growing = undefined
@@ -245,9 +247,9 @@ export class FrameDecoder {
   }
 
   #measureChunk(table: FrameTable): void {
-    if (this.#cuts.length > 0) {
+    if (this.#cuts !== undefined) {
       for (const cut of this.#cuts) this.#measureAll(table, Math.min(this.#end, cut - this.#origin))
-      this.#cuts = []
+      this.#cuts = undefined
     }
     this.#measureAll(table, this.#end)
   }
@@ -321,7 +323,7 @@ export class FrameDecoder {
     const table = new FrameTable(1)
     table.reset(memory, end - memory.length, true)
     table.add(start, start + length, flags, frame)
-    this.#waiting.push(table)
+    this.#wait(table)
     this.#bearer = undefined
   }
 
@@ -366,15 +368,20 @@ export class FrameDecoder {
   #withhold(table: FrameTable): void {
     const { undecided } = this.#pairing
     const row = undecided === undefined ? table.length : table.rowOf(undecided)
-    if (row >= 0 && this.#waiting.length > 0) {
-      this.#ready.push(...this.#waiting)
-      this.#waiting = []
+    if (row >= 0 && this.#waiting !== undefined) {
+      this.#ready = [...(this.#ready ?? []), ...this.#waiting]
+      this.#waiting = undefined
     }
     const from = Math.max(row, 0)
     if (from === table.length) return
     const rest = table.split(from)
     rest.ownBytes()
-    this.#waiting.push(rest)
+    this.#wait(rest)
+  }
+
+  #wait(table: FrameTable): void {
+    this.#waiting ??= []
+    this.#waiting.push(table)
   }
 
   /** Keeps what lies ahead of the fault for delivery, and nothing else. */
@@ -382,13 +389,17 @@ export class FrameDecoder {
     this.#error = fault
     const mismatch = fault instanceof DescriptorMismatchError ? fault.position : Number.POSITIVE_INFINITY
     const from = Math.min(mismatch, this.#pairing.undecided?.position ?? Number.POSITIVE_INFINITY)
-    for (const waiting of this.#waiting) {
-      this.#orphans.push(...waiting.cut(from))
-      if (waiting.length > 0) this.#ready.push(waiting)
+    const orphans: number[] = this.#orphans ?? []
+    const ready: FrameTable[] = this.#ready ?? []
+    for (const waiting of this.#waiting ?? []) {
+      orphans.push(...waiting.cut(from))
+      if (waiting.length > 0) ready.push(waiting)
     }
-    this.#waiting = []
-    if (table !== undefined) this.#orphans.push(...table.cut(from))
-    if (this.#bearer !== undefined) this.#orphans.push(...this.#bearer.fds)
+    this.#waiting = undefined
+    this.#ready = ready.length > 0 ? ready : undefined
+    if (table !== undefined) orphans.push(...table.cut(from))
+    if (this.#bearer !== undefined) orphans.push(...this.#bearer.fds)
+    this.#orphans = orphans
     this.#bearer = undefined
     this.#large = undefined
     this.#growing = undefined

@@ -43,7 +43,7 @@ export class FrameEncoder {
   /** Payloads without descriptors that are no longer than this have nothing to be checked for; -1: all have. */
   readonly longestUnchecked: number
   /** A single chunk as the array that a codec is shown. */
-  readonly #one: Uint8Array[] = [noBytes]
+  #one: Uint8Array[] | undefined
 
   /** @param connection of the codec, shared with the decoder; without it the encoder has one of its own */
   constructor(codec: Codec, limits: FrameLimits, connection?: CodecConnection) {
@@ -77,13 +77,14 @@ export class FrameEncoder {
     if (descriptors > maxDescriptorsPerSend) this.#checkSets(descriptors, onWire)
     if (descriptors > 0 && onWire === 0)
       throw new UsageError('descriptors need a byte to ride on, and the frame is empty')
-    if (payload instanceof Uint8Array) {
+    if (!(payload instanceof Uint8Array)) {
+      this.#writer.check?.(payload, length, descriptors)
+    } else if (this.#writer.check !== undefined) {
+      this.#one ??= []
       const one = this.#one
       one[0] = payload
-      this.#writer.check?.(one, length, descriptors)
+      this.#writer.check(one, length, descriptors)
       one[0] = noBytes
-    } else {
-      this.#writer.check?.(payload, length, descriptors)
     }
     return length
   }

@@ -7,7 +7,7 @@
 import { checkBoolean, checkOptions } from '../arguments.js'
 import { UsageError } from '../errors.js'
 import { defaultLargeFrom } from '../framing/frame-decoder.js'
-import { FrameDecoder, FrameTable, memfdFlag, wantsReceives } from '../framing/index.js'
+import { type CodecConnection, FrameDecoder, FrameTable, memfdFlag, wantsReceives } from '../framing/index.js'
 import { MessageDecoder } from '../framing/message-decoder.js'
 import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
 import { type Frame, ReceivedFrame } from './frame.js'
@@ -25,7 +25,7 @@ export interface ReceiverHooks {
   /** Nothing more can be received: the socket has to go. What came before is still consumed. */
   onBroken(error: Error): void
   /** The last frame has been consumed; the error is what ended the direction, if it was no proper end. */
-  onEnd(error: Error | undefined): void
+  onReceivingEnded(error: Error | undefined): void
 }
 
 type Consumer = 'frame event' | 'onBatch' | 'iterator'
@@ -39,16 +39,21 @@ const largeBeginning = 2048
  */
 const sharedTable = new FrameTable()
 
+// Of streams that have none of their own so far, since nothing has waited, and nobody has asked: these are only looked at.
+const noInbox = new Inbox()
+const noStandstill = new Standstill()
+
 export class FrameReceiver {
   readonly #socket: UnixSocket
   readonly #settings: StreamSettings
   readonly #hooks: ReceiverHooks
   readonly #decoder: FrameDecoder | MessageDecoder
-  readonly #inbox = new Inbox()
+  #inbox = noInbox
   #table = sharedTable
   /** Made when the first one is handed on. */
   #batch: ReceivedBatch | undefined
-  readonly #budget: TurnBudget
+  /** Made with the first frame that is handed on by itself. */
+  #budget: TurnBudget | undefined
   /** Whether the table holds rows, and from which on they have not been handed on. */
   #filled = false
   #row = 0
@@ -70,23 +75,24 @@ export class FrameReceiver {
   #over = false
   /** A wake-up's frames are being handed on: the decoder and the table are at work. */
   #delivering = false
-  readonly #standstill = new Standstill()
+  #standstill = noStandstill
   readonly #tally = new ReceivedTally()
 
-  constructor(socket: UnixSocket, settings: StreamSettings, hooks: ReceiverHooks) {
+  constructor(
+    socket: UnixSocket,
+    settings: StreamSettings,
+    connection: CodecConnection | undefined,
+    hooks: ReceiverHooks,
+  ) {
     this.#socket = socket
     this.#settings = settings
     this.#hooks = hooks
-    this.#budget = new TurnBudget(
-      () => socket.pause(),
-      () => this.#flow(),
-    )
-    const { wire, limits } = settings
+    const { codec, limits } = settings
     this.#decoder =
-      wire === undefined
+      codec === undefined
         ? new MessageDecoder(limits)
-        : new FrameDecoder(wire.codec, limits, { connection: wire.connection })
-    if (wire !== undefined && wantsReceives(wire.codec)) socket.tellReceives()
+        : new FrameDecoder(codec, limits, connection === undefined ? {} : { connection })
+    if (codec !== undefined && wantsReceives(codec)) socket.tellReceives()
   }
 
   get stats(): Readonly<Pick<ReceivedTally, 'frames' | 'descriptors' | 'lost' | 'pauses'>> {
@@ -162,7 +168,7 @@ export class FrameReceiver {
 
   /** Receives no more, but for the rest of a frame that has descriptors. Resolves when all of it has been consumed. */
   stop(signal: AbortSignal | undefined): Promise<void> {
-    const stopped = this.#standstill.ask(signal)
+    const stopped = this.#ownStandstill.ask(signal)
     this.#comeToRest()
     return stopped
   }
@@ -184,7 +190,7 @@ export class FrameReceiver {
   }
 
   next(): Promise<IteratorResult<Frame, undefined>> {
-    const next = this.#inbox.take()
+    const next = this.#ownInbox.take()
     if (this.#inbox.told) this.#standstill.settle()
     this.#goOn()
     return next
@@ -246,17 +252,17 @@ export class FrameReceiver {
     if (this.#ending !== undefined || this.#over) return
     this.#ending = { error }
     closeDescriptors(this.#decoder.release())
-    this.#standstill.fail(error)
+    this.#ownStandstill.fail(error)
     this.#hooks.onBroken(error)
     this.#settle()
   }
 
   /** The stream is over, with this error: closes everything that has not been consumed. */
   discard(error: Error | undefined): void {
-    if (!this.#over) this.#standstill.fail(error)
+    if (!this.#over) this.#ownStandstill.fail(error)
     this.#over = true
     this.#inbox.clear()
-    this.#inbox.finish(error)
+    this.#ownInbox.finish(error)
     closeDescriptors(this.#decoder.release())
   }
 
@@ -295,7 +301,7 @@ export class FrameReceiver {
     while (this.#row < this.#table.length) {
       const frame = this.#takeRow()
       if (this.#over || this.#failure !== undefined) frame[Symbol.dispose]()
-      else this.#inbox.push(frame)
+      else this.#ownInbox.push(frame)
     }
   }
 
@@ -314,7 +320,7 @@ export class FrameReceiver {
 
   /** Nothing is handed on at present. */
   get #holds(): boolean {
-    return this.#paused || this.#unheard || this.#budget.spent
+    return this.#paused || this.#unheard || this.#budget?.spent === true
   }
 
   /** Frames must wait: behind others, for `resume`, or for somebody who listens. */
@@ -333,15 +339,15 @@ export class FrameReceiver {
     if (this.#over || this.#failure !== undefined) {
       frame[Symbol.dispose]()
     } else if (this.#consumer === undefined || this.#consumer === 'iterator' || this.#queues) {
-      this.#inbox.push(frame)
-      if (this.#consumer === 'iterator') this.#budget.count(1)
+      this.#ownInbox.push(frame)
+      if (this.#consumer === 'iterator') this.#ownBudget.count(1)
     } else {
       this.#handOver(frame)
     }
   }
 
   #handOver(frame: ReceivedFrame): void {
-    this.#budget.count(1)
+    this.#ownBudget.count(1)
     if (this.#consumer === 'onBatch') {
       const batch = this.#ownBatch
       batch.openFrame(frame)
@@ -349,7 +355,7 @@ export class FrameReceiver {
     } else if (!this.#hooks.onFrame(frame)) {
       this.#unheard = true
       this.#socket.pause()
-      this.#inbox.unshift(frame)
+      this.#ownInbox.unshift(frame)
     }
   }
 
@@ -367,6 +373,24 @@ export class FrameReceiver {
     batch.openRows(this.#table, first, end)
     this.#tally.count(this.#table, first, end)
     this.#callBack(batch)
+  }
+
+  get #ownInbox(): Inbox {
+    if (this.#inbox === noInbox) this.#inbox = new Inbox()
+    return this.#inbox
+  }
+
+  get #ownStandstill(): Standstill {
+    if (this.#standstill === noStandstill) this.#standstill = new Standstill()
+    return this.#standstill
+  }
+
+  get #ownBudget(): TurnBudget {
+    this.#budget ??= new TurnBudget(
+      () => this.#socket.pause(),
+      () => this.#flow(),
+    )
+    return this.#budget
   }
 
   get #ownBatch(): ReceivedBatch {
@@ -432,7 +456,7 @@ export class FrameReceiver {
       this.#socket.pause()
     }
     if (!this.#standstill.quiet || !this.#inbox.empty) return
-    this.#inbox.finish(undefined)
+    this.#ownInbox.finish(undefined)
     this.#settleStandstill()
   }
 
@@ -467,9 +491,9 @@ export class FrameReceiver {
   #settle(): void {
     if (this.#ending === undefined || !this.#inbox.empty || this.#over) return
     this.#over = true
-    this.#inbox.finish(this.#ending.error)
+    this.#ownInbox.finish(this.#ending.error)
     this.#settleStandstill()
-    this.#hooks.onEnd(this.#ending.error)
+    this.#hooks.onReceivingEnded(this.#ending.error)
   }
 }
 

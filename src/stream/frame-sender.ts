@@ -6,7 +6,7 @@
  */
 import { checkBoolean, checkOptions, listOf, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
-import { memfdFlag } from '../framing/index.js'
+import { type CodecConnection, memfdFlag } from '../framing/index.js'
 import { exactPayload, isBytes, lengthOf, payloadLength } from '../framing/payload.js'
 import { surrender } from '../transport/descriptor.js'
 import { Descriptor, type RefusedGroup, type UnixSocket } from '../transport/index.js'
@@ -28,11 +28,11 @@ export interface SendOptions {
 export interface SenderHooks {
   onDrain(): void
   /** A frame was dropped alone; `told`: somebody who waits for it knows. */
-  onRefused(error: PillionError, told: boolean): void
+  onRefusedFrame(error: PillionError, told: boolean): void
   /** Nothing more can be sent: a frame is stuck half way. */
   onStuck(error: PillionError): void
   /** This direction has been ended, properly. */
-  onEnded(): void
+  onSendingEnded(): void
 }
 
 interface Waiter {
@@ -56,9 +56,10 @@ export class FrameSender {
   /** Payloads no longer than this may be appended. */
   readonly #longestAppended: number
   readonly #highWaterMark: number
-  readonly #flushes: Waiter[] = []
-  readonly #ends: Waiter[] = []
-  readonly #drains: Waiter[] = []
+  // Those who wait: made when there is somebody.
+  #flushes: Waiter[] | undefined
+  #ends: Waiter[] | undefined
+  #drains: Waiter[] | undefined
   #overMark = false
   #ending: Promise<void> | undefined
   /** How many wait for `#ending` and have not given up. */
@@ -75,15 +76,20 @@ export class FrameSender {
   #refused = 0
   #lost = 0
 
-  constructor(socket: UnixSocket, settings: StreamSettings, hooks: SenderHooks) {
+  constructor(
+    socket: UnixSocket,
+    settings: StreamSettings,
+    connection: CodecConnection | undefined,
+    hooks: SenderHooks,
+  ) {
     this.#socket = socket
     this.#settings = settings
     this.#hooks = hooks
     this.#queue = socket.outgoing
     this.#smallBelow = Math.min(largestInSlab, settings.memfdFrom)
     this.#highWaterMark = settings.highWaterMark
-    const { wire, limits } = settings
-    this.#stream = wire === undefined ? undefined : new StreamOutlet(socket, wire.codec, limits, wire.connection)
+    const { codec, limits } = settings
+    this.#stream = codec === undefined ? undefined : new StreamOutlet(socket, codec, limits, connection)
     this.#longestAppended = Math.min(this.#smallBelow - 1, this.#stream?.longestUnchecked ?? -1)
     this.#outlet = this.#stream ?? new MessageOutlet(socket, limits)
   }
@@ -152,6 +158,7 @@ export class FrameSender {
   drained(signal: AbortSignal | undefined): Promise<void> {
     if (this.#failure !== undefined) return this.#reject(this.#failure)
     if (!this.#overMark) return Promise.resolve()
+    this.#drains ??= []
     return wait(this.#drains, this.#settings.highWaterMark, signal)
   }
 
@@ -159,6 +166,7 @@ export class FrameSender {
     if (this.#failure !== undefined) return this.#reject(this.#failure)
     const queue = this.#queue
     if (queue.empty) return Promise.resolve()
+    this.#flushes ??= []
     return wait(this.#flushes, queue.queued, signal)
   }
 
@@ -166,7 +174,9 @@ export class FrameSender {
   #emptied(): Promise<void> {
     if (this.#failure !== undefined) return this.#reject(this.#failure)
     const queue = this.#queue
-    return queue.empty ? Promise.resolve() : wait(this.#ends, queue.queued, undefined)
+    if (queue.empty) return Promise.resolve()
+    this.#ends ??= []
+    return wait(this.#ends, queue.queued, undefined)
   }
 
   end(signal: AbortSignal | undefined): Promise<void> {
@@ -174,7 +184,7 @@ export class FrameSender {
       if (this.#done || this.#failure !== undefined) return
       this.#done = true
       this.#socket.shutDown()
-      this.#hooks.onEnded()
+      this.#hooks.onSendingEnded()
     })
     this.#ending.catch(() => {}) // whoever awaits it is told all the same
     this.#endAwaited++
@@ -195,7 +205,7 @@ export class FrameSender {
     settle(this.#ends, settled)
     if (!this.#overMark || this.queuedBytes > this.#settings.highWaterMark) return
     this.#overMark = false
-    for (const waiter of this.#drains.splice(0)) waiter.resolve()
+    for (const waiter of taken(this.#drains)) waiter.resolve()
     this.#tell(() => this.#hooks.onDrain())
   }
 
@@ -208,12 +218,12 @@ export class FrameSender {
     this.#refused++
     this.#lost += descriptors
     settle(this.#flushes, sent)
-    const waiting = this.#flushes.splice(0)
+    const waiting = taken(this.#flushes)
     for (const waiter of waiting) waiter.reject(error)
     try {
       this.sent()
     } finally {
-      this.#tell(() => this.#hooks.onRefused(error, waiting.length > 0))
+      this.#tell(() => this.#hooks.onRefusedFrame(error, waiting.length > 0))
     }
   }
 
@@ -221,9 +231,10 @@ export class FrameSender {
   fail(error: Error): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    const waiting = [...this.#flushes.splice(0), ...this.#drains.splice(0)]
-    if (waiting.length > 0 || (this.#ends.length > 0 && this.#endAwaited > 0)) this.#told = true
-    for (const waiter of [...waiting, ...this.#ends.splice(0)]) waiter.reject(error)
+    const waiting = [...taken(this.#flushes), ...taken(this.#drains)]
+    const ends = taken(this.#ends)
+    if (waiting.length > 0 || (ends.length > 0 && this.#endAwaited > 0)) this.#told = true
+    for (const waiter of [...waiting, ...ends]) waiter.reject(error)
   }
 
   #reject(failure: Error): Promise<never> {
@@ -386,8 +397,14 @@ function takeOver(given: readonly (Descriptor | number)[]): number[] {
   return given.map((descriptor) => surrender(descriptor instanceof Descriptor ? descriptor : made.shift()!))
 }
 
-function settle(waiters: Waiter[], settled: number): void {
-  while (waiters.length > 0 && (waiters[0] as Waiter).until <= settled) waiters.shift()?.resolve()
+/** All of them, who wait no more. */
+function taken(waiters: Waiter[] | undefined): Waiter[] {
+  return waiters === undefined ? [] : waiters.splice(0)
+}
+
+function settle(waiters: Waiter[] | undefined, settled: number): void {
+  while (waiters !== undefined && waiters.length > 0 && (waiters[0] as Waiter).until <= settled)
+    waiters.shift()?.resolve()
 }
 
 function wait(waiters: Waiter[], until: number, signal: AbortSignal | undefined): Promise<void> {

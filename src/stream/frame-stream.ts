@@ -10,14 +10,23 @@ import { checkFunction, checkOptions, checkSignal, shown } from '../arguments.js
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import type { Codec, FrameLimits } from '../framing/index.js'
 import { adoptOwned } from '../transport/descriptor.js'
-import { closeDescriptors, type Descriptor, type Peer, type Pressure, UnixSocket } from '../transport/index.js'
+import {
+  closeDescriptors,
+  type Descriptor,
+  type Peer,
+  type Pressure,
+  type Received,
+  type RefusedGroup,
+  type SocketHandlers,
+  UnixSocket,
+} from '../transport/index.js'
 import { onAbort } from '../transport/shared-signal.js'
 import { warnOnce } from '../transport/warn-once.js'
 import type { Detached } from './detached.js'
 import type { Frame } from './frame.js'
 import type { BatchOptions, FrameBatch } from './frame-batch.js'
-import { FrameReceiver } from './frame-receiver.js'
-import { FrameSender, type SendOptions } from './frame-sender.js'
+import { FrameReceiver, type ReceiverHooks } from './frame-receiver.js'
+import { FrameSender, type SenderHooks, type SendOptions } from './frame-sender.js'
 import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
 import type { StreamStats } from './stream-stats.js'
 import { type OutgoingFrame, readableOf, type Writable, writableOf } from './web-streams.js'
@@ -57,8 +66,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   readonly #socket: UnixSocket
   readonly #sender: FrameSender
   readonly #receiver: FrameReceiver
-  readonly #limits: FrameLimits
-  readonly #codec: Codec | undefined
+  readonly #settings: StreamSettings
   readonly #stopListening: (() => void) | undefined
   #readable: ReadableStream<Frame> | undefined
   #writable: Writable | undefined
@@ -77,13 +85,6 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
    * @internal
    */
   static over(fd: number, options: StreamOptions, address?: string, unread?: Uint8Array): FrameStream {
-    const stream = new FrameStream(fd, options, address)
-    if (unread !== undefined && unread.length > 0) stream.#begin(new Uint8Array(unread))
-    return stream
-  }
-
-  private constructor(fd: number, options: StreamOptions, address: string | undefined) {
-    super()
     let settings: StreamSettings
     try {
       settings = streamSettings(options)
@@ -91,43 +92,34 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
       closeDescriptors([fd])
       throw error
     }
-    this.#limits = settings.limits
-    this.#codec = settings.wire?.codec
-    this.#socket = new UnixSocket(
-      fd,
-      {
-        onReceived: (received) => this.#receiver.take(received),
-        onDeliver: (received) => this.#receiver.deliver(received),
-        onEnd: () => this.#receiver.end(),
-        onReceiveError: (error) => this.#receiver.fail(error),
-        onSendError: (error) => this.#failedToSend(error),
-        onRefused: (refused) => this.#sender.refused(refused),
-        onSent: () => this.#sender.sent(),
-        onPressure: (pressure) => {
-          this.#pressures++
-          // Not from within `send`: a listener may call it.
-          process.nextTick(() => this.#state !== 'closed' && this.emit('pressure', pressure))
-        },
-      },
-      options,
-      { address, longest: settings.limits.maxPayload },
-    )
+    const stream = FrameStream.with(fd, settings, address, options.signal)
+    if (unread !== undefined && unread.length > 0) stream.#begin(new Uint8Array(unread))
+    return stream
+  }
+
+  /**
+   * The same, of options that were checked before.
+   * @internal
+   */
+  static with(fd: number, settings: StreamSettings, address?: string, signal?: AbortSignal): FrameStream {
+    return new FrameStream(fd, settings, address, signal)
+  }
+
+  private constructor(
+    fd: number,
+    settings: StreamSettings,
+    address: string | undefined,
+    signal: AbortSignal | undefined,
+  ) {
+    super()
+    this.#settings = settings
+    const hooks = new FrameStream.#Hooks(this)
+    const { socket, codec, limits } = settings
+    this.#socket = new UnixSocket(fd, hooks, undefined, { address, longest: limits.maxPayload, settings: socket })
     try {
-      this.#sender = new FrameSender(this.#socket, settings, {
-        onDrain: () => void this.emit('drain'),
-        onRefused: (error, told) => this.#refused(error, told),
-        onStuck: (error) => this.destroy(error),
-        onEnded: () => {
-          this.#receiver.awaitEnd()
-          this.#directionDone()
-        },
-      })
-      this.#receiver = new FrameReceiver(this.#socket, settings, {
-        onFrame: (frame) => super.emit('frame', frame),
-        onBroken: (error) => this.#broken(error),
-        onEnd: (error) => this.#receivedAll(error),
-      })
-      const { signal } = options
+      const connection = codec?.connection(limits)
+      this.#sender = new FrameSender(this.#socket, settings, connection, hooks)
+      this.#receiver = new FrameReceiver(this.#socket, settings, connection, hooks)
       if (signal?.aborted === true) this.destroy(abortReason(signal))
       else if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.destroy(abortReason(signal)))
     } catch (error) {
@@ -256,12 +248,12 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
 
   /** Of each frame, both ways: `maxPayload` and `maxDescriptors`. */
   get limits(): FrameLimits {
-    return this.#limits
+    return this.#settings.limits
   }
 
   /** The wire format; undefined where the kernel keeps the boundaries of messages. */
   get codec(): Codec | undefined {
-    return this.#codec
+    return this.#settings.codec
   }
 
   get stats(): StreamStats {
@@ -366,6 +358,87 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state === 'open') await this.end().catch((error: Error) => this.destroy(error))
     this.destroy()
+  }
+
+  /** What the socket and the two directions tell, which users are not to see: one object for all of it. */
+  static readonly #Hooks = class implements SocketHandlers, SenderHooks, ReceiverHooks {
+    readonly #stream: FrameStream
+
+    constructor(stream: FrameStream) {
+      this.#stream = stream
+    }
+
+    onReceived(received: Received): number {
+      return this.#stream.#receiver.take(received)
+    }
+
+    onDeliver(received: Received): void {
+      this.#stream.#receiver.deliver(received)
+    }
+
+    onEnd(): void {
+      this.#stream.#receiver.end()
+    }
+
+    onReceiveError(error: PillionError): void {
+      this.#stream.#receiver.fail(error)
+    }
+
+    onSendError(error: PillionError): void {
+      this.#stream.#failedToSend(error)
+    }
+
+    onRefused(refused: RefusedGroup): void {
+      this.#stream.#sender.refused(refused)
+    }
+
+    onSent(): void {
+      this.#stream.#sender.sent()
+    }
+
+    onPressure(pressure: Pressure): void {
+      this.#stream.#waits(pressure)
+    }
+
+    onDrain(): void {
+      this.#stream.emit('drain')
+    }
+
+    onRefusedFrame(error: PillionError, told: boolean): void {
+      this.#stream.#refused(error, told)
+    }
+
+    onStuck(error: PillionError): void {
+      this.#stream.destroy(error)
+    }
+
+    onSendingEnded(): void {
+      this.#stream.#receiver.awaitEnd()
+      this.#stream.#directionDone()
+    }
+
+    onFrame(frame: Frame): boolean {
+      return this.#stream.#emitFrame(frame)
+    }
+
+    onBroken(error: Error): void {
+      this.#stream.#broken(error)
+    }
+
+    onReceivingEnded(error: Error | undefined): void {
+      this.#stream.#receivedAll(error)
+    }
+  }
+
+  #waits(pressure: Pressure): void {
+    this.#pressures++
+    // Not from within `send`: a listener may call it.
+    process.nextTick(() => this.#state !== 'closed' && this.emit('pressure', pressure))
+  }
+
+  /** False: nobody listens. */
+  #emitFrame(frame: Frame): boolean {
+    return super.emit('frame', frame)
   }
 
   #begin(unread: Uint8Array): void {

@@ -4,9 +4,9 @@
 import { checkSignal, shown } from '../arguments.js'
 import { UsageError } from '../errors.js'
 import { checkCodec } from '../framing/codec.js'
-import { type Codec, type CodecConnection, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
+import { type Codec, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
 import type { SocketType, UnixSocketOptions } from '../transport/index.js'
-import { socketSettings } from '../transport/socket-options.js'
+import { SocketSettings } from '../transport/socket-options.js'
 
 export interface StreamOptions extends UnixSocketOptions {
   /**
@@ -34,9 +34,16 @@ export interface StreamOptions extends UnixSocketOptions {
   readonly signal?: AbortSignal
 }
 
-export interface StreamSettings {
-  /** The format, and its state, one for both directions. undefined: a frame is a message, as the kernel keeps it. */
-  readonly wire: { readonly codec: Codec; readonly connection: CodecConnection } | undefined
+/** Bytes that a waiting descriptor counts for. */
+export const descriptorWeight = 1024
+
+const defaultHighWaterMark = 256 * 1024
+
+/** Options that have been checked, with the defaults filled in: one object serves any number of streams. */
+export class StreamSettings {
+  readonly socket: SocketSettings
+  /** undefined: a frame is a message, as the kernel keeps it. */
+  readonly codec: Codec | undefined
   readonly limits: FrameLimits
   /** The peer's end is seen. */
   readonly ends: boolean
@@ -44,42 +51,61 @@ export interface StreamSettings {
   readonly memfdFrom: number
   /** Payloads may travel in a sealed memfd, either way. */
   readonly sealable: boolean
+
+  /** Throws UsageError for what can never work. */
+  constructor(options: StreamOptions) {
+    this.socket = new SocketSettings(options)
+    this.ends = options.type !== 'datagram'
+    checkSignal(options.signal)
+    this.highWaterMark = options.highWaterMark ?? defaultHighWaterMark
+    if (typeof this.highWaterMark !== 'number' || !(this.highWaterMark >= 1)) {
+      throw new UsageError(`highWaterMark is a number of bytes from 1 on, not ${shown(this.highWaterMark)}`)
+    }
+    this.memfdFrom = options.memfdFrom ?? Number.POSITIVE_INFINITY
+    if (typeof this.memfdFrom !== 'number' || !(this.memfdFrom >= 1)) {
+      throw new UsageError(`memfdFrom is a number of bytes from 1 on, not ${shown(this.memfdFrom)}`)
+    }
+    this.codec = this.socket.keepsMessages ? noCodec(options) : codecOf(options)
+    this.limits = Object.freeze(frameLimits(options, this.codec)) // users see it
+    this.sealable = this.codec === pillion()
+    if (this.codec !== undefined && !this.sealable && options.memfdFrom !== undefined) {
+      throw new UsageError(
+        `memfdFrom is for pillion() alone: a ${this.codec.name} frame cannot say that its payload is elsewhere`,
+      )
+    }
+  }
 }
 
-/** Bytes that a waiting descriptor counts for. */
-export const descriptorWeight = 1024
-
-const defaultHighWaterMark = 256 * 1024
-
-/** Throws UsageError for what can never work. */
+/**
+ * The settings that options come to. Throws UsageError for what can never work. Those who connect anew with the same options
+ * share them, so that an idle connection costs no more memory than it must.
+ */
 export function streamSettings(options: StreamOptions): StreamSettings {
-  const { keepsMessages } = socketSettings(options)
-  const ends = options.type !== 'datagram'
-  checkSignal(options.signal)
-  const highWaterMark = options.highWaterMark ?? defaultHighWaterMark
-  if (typeof highWaterMark !== 'number' || !(highWaterMark >= 1)) {
-    throw new UsageError(`highWaterMark is a number of bytes from 1 on, not ${shown(highWaterMark)}`)
+  const settings = new StreamSettings(options)
+  if (latest === undefined || !areSame(latest, settings)) latest = settings
+  return latest
+}
+
+let latest: StreamSettings | undefined
+
+function areSame(one: StreamSettings, other: StreamSettings): boolean {
+  const { socket, limits, ...rest } = one
+  return isIn(socket, other.socket) && isIn(limits, other.limits) && isIn(rest, other)
+}
+
+/** Whether every field of `one` is the same in `other`. */
+function isIn(one: object, other: object): boolean {
+  return Object.entries(one).every(([name, value]) => Object.is(value, Reflect.get(other, name)))
+}
+
+function noCodec(options: StreamOptions): undefined {
+  for (const option of ['codec', 'memfdFrom'] as const) {
+    if (options[option] === undefined) continue
+    throw new UsageError(`type '${options.type}' has no ${option}: a frame is a message, with nothing added to it`)
   }
-  const memfdFrom = options.memfdFrom ?? Number.POSITIVE_INFINITY
-  if (typeof memfdFrom !== 'number' || !(memfdFrom >= 1)) {
-    throw new UsageError(`memfdFrom is a number of bytes from 1 on, not ${shown(memfdFrom)}`)
-  }
-  if (keepsMessages) {
-    for (const option of ['codec', 'memfdFrom'] as const) {
-      if (options[option] === undefined) continue
-      throw new UsageError(`type '${options.type}' has no ${option}: a frame is a message, with nothing added to it`)
-    }
-    return { wire: undefined, limits: frameLimits(options), ends, highWaterMark, memfdFrom, sealable: false }
-  }
-  const codec = options.codec ?? pillion()
+}
+
+function codecOf({ codec = pillion() }: StreamOptions): Codec {
   checkCodec(codec)
-  const limits = frameLimits(options, codec)
-  const sealable = codec === pillion()
-  if (!sealable && options.memfdFrom !== undefined) {
-    throw new UsageError(
-      `memfdFrom is for pillion() alone: a ${codec.name} frame cannot say that its payload is elsewhere`,
-    )
-  }
-  const wire = { codec, connection: codec.connection(limits) }
-  return { wire, limits, ends, highWaterMark, memfdFrom, sealable }
+  return codec
 }

@@ -54,7 +54,7 @@ export class StreamOutlet implements Outlet {
   readonly #queue: SendQueue
   readonly #encoder: FrameEncoder
 
-  constructor(socket: UnixSocket, codec: Codec, limits: FrameLimits, connection: CodecConnection) {
+  constructor(socket: UnixSocket, codec: Codec, limits: FrameLimits, connection: CodecConnection | undefined) {
     this.#queue = socket.queue
     this.#encoder = new FrameEncoder(codec, limits, connection)
     const { maxDescriptorsPerSend, maxBytesPerSend } = sendRules(codec)

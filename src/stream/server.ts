@@ -20,7 +20,7 @@ import {
 } from '../transport/index.js'
 import { onAbort } from '../transport/shared-signal.js'
 import { FrameStream } from './frame-stream.js'
-import { type StreamOptions, streamSettings } from './options.js'
+import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
 
 export interface ListenOptions extends StreamOptions, ListenerOptions {
   readonly signal?: AbortSignal
@@ -62,7 +62,9 @@ const finished: IteratorReturnResult<undefined> = { value: undefined, done: true
 
 export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<FrameStream>, AsyncDisposable {
   readonly #listener: Listener
-  readonly #options: StreamOptions
+  /** What the streams' errors name. */
+  readonly #addressText: string
+  readonly #settings: StreamSettings
   readonly #waiting: FrameStream[] = []
   readonly #takers: Taker[] = []
   /** What ended it, until whoever iterates has been told. */
@@ -74,9 +76,9 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   constructor(listener: Listener, options: ListenOptions) {
     super()
     this.#listener = listener
-    // The signal and the listener's own options are not each stream's.
-    const { signal, mode: _mode, backlog: _backlog, authorize: _authorize, ...streamOptions } = options
-    this.#options = streamOptions
+    this.#addressText = formatAddress(listener.address)
+    const { signal } = options // it is not each stream's
+    this.#settings = streamSettings(options)
     if (signal?.aborted === true) void this.close()
     else if (signal !== undefined) this.#stopListening = onAbort(signal, () => void this.close())
   }
@@ -257,7 +259,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   }
 
   #deliver(fd: number): void {
-    const stream = FrameStream.over(fd, this.#options, formatAddress(this.address))
+    const stream = FrameStream.with(fd, this.#settings, this.#addressText)
     if (this.#consumer === 'iterator') {
       const taker = this.#takers.shift()
       if (taker === undefined) this.#waiting.push(stream)

@@ -7,7 +7,6 @@ export class Backoff {
   #timer: NodeJS.Timeout | undefined
   #since: number | undefined
   #delay = firstDelay
-  #ref = true
 
   /** A retry is due. */
   get pending(): boolean {
@@ -19,8 +18,11 @@ export class Backoff {
     return this.#since === undefined ? 0 : performance.now() - this.#since
   }
 
-  /** Calls `retry` after a while; milliseconds until then. */
-  again(retry: () => void): number {
+  /**
+   * Calls `retry` after a while; milliseconds until then.
+   * @param ref whether that keeps the process alive
+   */
+  again(retry: () => void, ref = true): number {
     this.#since ??= performance.now()
     const delay = this.#delay
     this.#delay = Math.min(delay * 2, longestDelay)
@@ -28,13 +30,12 @@ export class Backoff {
       this.#timer = undefined
       retry()
     }, delay)
-    if (!this.#ref) this.#timer.unref()
+    if (!ref) this.#timer.unref()
     return delay
   }
 
   /** Whether a retry that is due keeps the process alive. */
   setRef(ref: boolean): void {
-    this.#ref = ref
     if (ref) this.#timer?.ref()
     else this.#timer?.unref()
   }

@@ -13,6 +13,7 @@ import {
   mostPieces,
   type OutgoingQueue,
   ownDescriptors,
+  theLayout,
 } from './outgoing-queue.js'
 import { releaseFromSlab } from './send-slab.js'
 
@@ -45,7 +46,6 @@ export class MessageQueue implements OutgoingQueue {
   #queued = 0
   #settled = 0
   #descriptors = 0
-  readonly #layout: Layout = { messages: 0, chunks: [] }
 
   get queued(): number {
     return this.#queued
@@ -87,7 +87,7 @@ export class MessageQueue implements OutgoingQueue {
 
   layOut(): Layout {
     const { plan } = binding
-    const layout = this.#layout
+    const layout = theLayout
     const { chunks } = layout
     chunks.length = 0
     layout.messages = 0
@@ -158,7 +158,6 @@ export class MessageQueue implements OutgoingQueue {
     if (this.empty) {
       this.#messages.length = 0
       this.#head = 0
-      this.#layout.chunks.length = 0 // what is sent must not be kept alive by the layout
     } else if (this.#head > 1024 && this.#head * 2 > this.#messages.length) {
       this.#messages = this.#messages.slice(this.#head)
       this.#head = 0

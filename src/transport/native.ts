@@ -27,7 +27,6 @@ export const Status = { more: 0, endOfFile: 1, pressure: 2, noRoom: 3, bytesGone
 export const Events = { none: 0, readable: 1, writable: 2 } as const
 
 export interface NativeSocket {
-  readonly fd: number
   /** Sets the events to be told of; 0 or a negative errno. */
   watch(events: number): number
   /**
@@ -80,14 +79,14 @@ export interface Binding extends SystemCalls {
   /** Whether so many descriptors (or a quarter of the table, if less) fit into the table. */
   hasHeadroom(descriptors: number): boolean
   /**
-   * The callbacks get no arguments: everything is in `control`. Owns the descriptor, which is in the ledger.
-   * `keepsMessages`: the kernel keeps boundaries.
+   * Of all sockets of the thread: `this` is the one that is ready, and there are no arguments, since everything is in
+   * `control`.
    */
+  setCallbacks(onReadable: () => void, onWritable: () => void): void
+  /** Owns the descriptor, which is in the ledger. `keepsMessages`: the kernel keeps boundaries. */
   readonly Socket: new (
     fd: number,
     edge: boolean,
-    onReadable: () => void,
-    onWritable: () => void,
     keepsMessages: boolean,
   ) => NativeSocket
   readonly Watcher: new (fd: number, onReady: () => void) => NativeWatcher

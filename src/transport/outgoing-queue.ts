@@ -49,6 +49,9 @@ export interface OutgoingQueue {
   clear(): void
 }
 
+/** The thread's: a layout is handed to the kernel before there is another one. */
+export const theLayout: Layout = { messages: 0, chunks: [] }
+
 /** What waits with descriptors that are borrowed so far. */
 interface Bearer {
   fds: readonly number[]

@@ -14,7 +14,7 @@ export interface DescriptorSet {
   readonly messageLength?: number
 }
 
-/** One object a socket, filled anew for each call of its receiver. */
+/** One object a thread, filled anew for each call of a receiver. */
 export interface Received {
   /** Bytes that went into the memory lent to the socket. They precede those in `bytes`. */
   readonly lent: number

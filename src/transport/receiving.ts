@@ -12,21 +12,20 @@ import type { DescriptorSet, Received } from './received.js'
 import type { SocketHandlers } from './socket-handlers.js'
 import type { SocketSettings } from './socket-options.js'
 import { Errno } from './system-calls.js'
-import type { WatchedSocket } from './watched-socket.js'
+import { handOver } from './turn.js'
+import type { Reader, WatchedSocket } from './watched-socket.js'
 
 const noSets: readonly DescriptorSet[] = []
 const nothing = new Uint8Array(0)
 
-export class Receiving {
-  /** Takes what the native side has left in `control` and `received`. */
-  readonly take: () => void
+export class Receiving implements Reader {
   readonly #socket: WatchedSocket
   readonly #handlers: SocketHandlers
   readonly #settings: SocketSettings
-  readonly #chunk = new ReceivedChunk()
   /** Where boundaries are kept: what a message goes on in, and the most that one may have. */
   readonly #spill: Uint8Array
-  readonly #wait = new Backoff()
+  /** Made when the descriptor table is full for the first time. */
+  #wait: Backoff | undefined
   #reading = false
   #atRisk = false
   #tellsReceives = false
@@ -42,10 +41,20 @@ export class Receiving {
     this.#handlers = handlers
     this.#settings = settings
     this.#spill = settings.keepsMessages ? messageSpill(longest) : nothing
-    this.take = settings.keepsMessages ? () => this.#takeMessages() : () => this.#takeBytes()
+    socket.reader = this
     if (receiveSlab().length === 0) renewReceiveSlab()
-    if (settings.keepsMessages) socket.native.lend(this.#spill, 0)
+    if (settings.keepsMessages) socket.lend(this.#spill, 0)
     this.#takeRisk(false)
+  }
+
+  readable(): void {
+    handOver(take, this)
+  }
+
+  /** Takes what the native side has left in `control` and `received`. */
+  take(): void {
+    if (this.#settings.keepsMessages) this.#takeMessages()
+    else this.#takeBytes()
   }
 
   get stats(): { bytes: number; sets: number; calls: number; pressures: number } {
@@ -68,13 +77,13 @@ export class Receiving {
   pause(): void {
     if (!this.#reading) return
     this.#reading = false
-    this.#wait.reset()
+    this.#wait?.reset()
     this.#watch()
   }
 
   /** The next bytes go into `memory`, and `ahead` behind those into the slab; not of messages. */
   lend(memory: Uint8Array | undefined, ahead: number): void {
-    if (!this.#socket.closed && !this.#settings.keepsMessages) this.#socket.native.lend(memory, ahead)
+    if (!this.#socket.closed && !this.#settings.keepsMessages) this.#socket.lend(memory, ahead)
   }
 
   /** From now on each recvmsg is told of by a set, if only an empty one. */
@@ -87,19 +96,19 @@ export class Receiving {
   preload(bytes: Uint8Array, consumed: number): void {
     if (this.#socket.closed) return
     const rest = bytes.subarray(consumed)
-    this.#socket.native.preload(rest)
+    this.#socket.preload(rest)
     this.#position = consumed
     this.#carried = rest.length
   }
 
   setRef(ref: boolean): void {
-    this.#wait.setRef(ref)
+    this.#wait?.setRef(ref)
   }
 
   /** The socket has been closed. */
   close(): void {
     this.#reading = false
-    this.#wait.reset()
+    this.#wait?.reset()
   }
 
   #takeBytes(): void {
@@ -122,7 +131,7 @@ export class Receiving {
     const start = control[Control.start] as number
     const end = control[Control.end] as number
     const known = this.#position + this.#carried // every byte before this wake-up's
-    const chunk = this.#chunk
+    const chunk = theChunk
     chunk.lent = lent
     chunk.bytes = receiveSlab()
     chunk.start = start
@@ -165,7 +174,7 @@ export class Receiving {
     // Taken out of the memory that is shared before anybody else's code runs.
     const joined = spilled > 0 ? joinSpilled(slab.subarray(endOfShort, end), this.#spill.subarray(0, spilled)) : nothing
     try {
-      if (sets.length > 0) this.#present(this.#chunk, slab, start, endOfShort, sets)
+      if (sets.length > 0) this.#present(theChunk, slab, start, endOfShort, sets)
     } finally {
       try {
         if (this.#socket.closed) closeSets(long)
@@ -177,6 +186,7 @@ export class Receiving {
   }
 
   #present(chunk: ReceivedChunk, bytes: Uint8Array, start: number, end: number, sets: readonly DescriptorSet[]): void {
+    chunk.lent = 0
     chunk.bytes = bytes
     chunk.start = start
     chunk.end = end
@@ -217,7 +227,7 @@ export class Receiving {
   #follow(status: number): void {
     if (this.#socket.closed) return
     // What was waited for is over as soon as something could be received.
-    if (status !== Status.pressure) this.#wait.reset()
+    if (status !== Status.pressure) this.#wait?.reset()
     if (this.#atRisk && binding.hasHeadroom(this.#settings.headroom)) this.#takeRisk(false)
     if (status === Status.endOfFile) {
       this.pause()
@@ -237,14 +247,15 @@ export class Receiving {
 
   /** The table has no room for a full set: wait rather than lose, but not for ever. */
   #waitForTable(): void {
+    this.#wait ??= new Backoff()
     const { waited } = this.#wait
     if (waited >= this.#settings.pressureTimeout && waited > 0) {
-      this.#wait.reset()
+      this.#wait?.reset()
       this.#takeRisk(true)
       return
     }
     this.#pressures++
-    const retryIn = this.#wait.again(() => this.#watch())
+    const retryIn = this.#wait.again(() => this.#watch(), this.#socket.keepsAlive)
     this.#watch()
     this.#handlers.onPressure?.({ reason: 'descriptor-table', direction: 'receive', retryIn, waited })
   }
@@ -253,7 +264,7 @@ export class Receiving {
   #takeRisk(atRisk: boolean): void {
     this.#atRisk = atRisk
     const { headroom, busyPoll, acceptDescriptors } = this.#settings
-    this.#socket.native.configure(atRisk ? 0 : headroom, busyPoll, acceptDescriptors, this.#tellsReceives)
+    this.#socket.configure(atRisk ? 0 : headroom, busyPoll, acceptDescriptors, this.#tellsReceives)
   }
 
   #fail(error: PillionError): void {
@@ -262,8 +273,12 @@ export class Receiving {
   }
 
   #watch(): void {
-    this.#socket.watch(Events.readable, this.#reading && !this.#wait.pending)
+    this.#socket.watchFor(Events.readable, this.#reading && this.#wait?.pending !== true)
   }
+}
+
+function take(receiving: Receiving): void {
+  receiving.take()
 }
 
 function closeSets(sets: readonly DescriptorSet[]): void {
@@ -286,6 +301,9 @@ class ReceivedChunk implements Received {
     keepReceived(this.end)
   }
 }
+
+/** The thread's: a wake-up has been handed on before there is another one. */
+const theChunk = new ReceivedChunk()
 
 /** Memory of its own, which stays as it is. */
 class OwnChunk extends ReceivedChunk {

@@ -16,6 +16,7 @@ import {
   type OutgoingQueue,
   ownDescriptors,
   type Run,
+  theLayout,
 } from './outgoing-queue.js'
 import { closeRun, openRun, type RunOwner, releaseFromSlab } from './send-slab.js'
 
@@ -44,6 +45,8 @@ export const plainGroup = 0
 type Piece = { -readonly [K in keyof SpecialPiece]: SpecialPiece[K] }
 
 const noFds: readonly number[] = []
+/** As good as no limit; Infinity would be an object on the heap for each queue. */
+const mostInt = 0x7fff_ffff
 const noBytes = new Uint8Array(0)
 
 /** An idle connection sends run after run, each alone in its queue: the thread has one object for all of them. */
@@ -55,8 +58,7 @@ export class SendQueue implements OutgoingQueue, RunOwner {
   #queued = 0
   #settled = 0
   #descriptors = 0
-  #mostBytes = Number.POSITIVE_INFINITY
-  readonly #layout: Layout = { messages: 0, chunks: [] }
+  #mostBytes = mostInt
 
   /** Bytes ever queued. */
   get queued(): number {
@@ -87,7 +89,7 @@ export class SendQueue implements OutgoingQueue, RunOwner {
 
   /** No sendmsg takes more bytes from now on; no piece may have more. */
   limitSends(bytes: number): void {
-    this.#mostBytes = bytes
+    this.#mostBytes = Math.min(bytes, mostInt)
   }
 
   /** Plain bytes; they join the last piece where they are of its group and lie right behind it. */
@@ -139,7 +141,7 @@ export class SendQueue implements OutgoingQueue, RunOwner {
 
   layOut(): Layout {
     const { plan } = binding
-    const layout = this.#layout
+    const layout = theLayout
     const { chunks } = layout
     chunks.length = 0
     layout.messages = 0
@@ -261,7 +263,6 @@ export class SendQueue implements OutgoingQueue, RunOwner {
       if (this.#head === 1) reuse(this.#pieces.pop() as Piece)
       else this.#pieces.length = 0 // which lets go of the array's memory, as `pop` does not
       this.#head = 0
-      if (this.#layout.chunks.length > 0) this.#layout.chunks.length = 0 // what is sent must not be kept alive
     } else if (this.#head > 1024 && this.#head * 2 > this.#pieces.length) {
       this.#pieces = this.#pieces.slice(this.#head)
       this.#head = 0

@@ -13,19 +13,20 @@ import type { SocketHandlers } from './socket-handlers.js'
 import type { SocketSettings } from './socket-options.js'
 import { Errno } from './system-calls.js'
 import { currentTurn, flushSoon, isHandingOver, sentAtOnce } from './turn.js'
-import type { WatchedSocket } from './watched-socket.js'
+import type { WatchedSocket, Writer } from './watched-socket.js'
 
 /** Gathering more than this before a system call gains nothing. */
 const gatherBytes = 64 * 1024
 /** Bytes of one flush, after which the loop's other work has its turn: a fast reader could take them for ever. */
 const flushBudget = 1024 * 1024
 
-export class Sending {
+export class Sending implements Writer {
   readonly queue: OutgoingQueue
   readonly #socket: WatchedSocket
   readonly #handlers: SocketHandlers
   readonly #pressureTimeout: number
-  readonly #wait = new Backoff()
+  /** Made when the machine is short of something for the first time. */
+  #wait: Backoff | undefined
   #writeBlocked = false
   #flushDue = false
   #turnOfFlush = -1
@@ -36,6 +37,7 @@ export class Sending {
 
   constructor(socket: WatchedSocket, handlers: SocketHandlers, settings: SocketSettings) {
     this.#socket = socket
+    socket.writer = this
     this.#handlers = handlers
     this.#pressureTimeout = settings.pressureTimeout
     this.queue = settings.keepsMessages ? new MessageQueue() : new SendQueue()
@@ -43,7 +45,7 @@ export class Sending {
 
   /** Whether a flush now would only wait: the kernel's buffer is full, or pressure has to pass. */
   get blocked(): boolean {
-    return this.#writeBlocked || this.#wait.pending
+    return this.#writeBlocked || this.#wait?.pending === true
   }
 
   get stats(): { bytes: number; calls: number; pauses: number; pressures: number } {
@@ -86,54 +88,54 @@ export class Sending {
       if (error === 0) progress = true
       else if (!this.#mend(error)) break
     }
-    if (this.queue.empty) this.#wait.reset()
+    if (this.queue.empty) this.#wait?.reset()
     if (progress && !this.#socket.closed) this.#handlers.onSent?.()
   }
 
   /** The kernel takes more. */
   writable(): void {
     this.#writeBlocked = false
-    this.#socket.watch(Events.writable, false)
+    this.#socket.watchFor(Events.writable, false)
     this.flush()
   }
 
   /** Ends this direction; the peer sees the end of the stream behind what was sent. Nothing may wait in the queue. */
   shutDown(): void {
     if (this.#socket.closed) return
-    const error = this.#socket.native.shutDown()
+    const error = this.#socket.shutDown()
     // ENOTCONN: the peer is gone already, which ends the direction as well.
     if (error < 0 && error !== Errno.ENOTCONN) this.#fail(this.#socket.failure(error, 'shutdown'))
   }
 
   setRef(ref: boolean): void {
-    this.#wait.setRef(ref)
+    this.#wait?.setRef(ref)
   }
 
   /** The socket has been closed: drops what waits. */
   close(): void {
-    this.#wait.reset()
+    this.#wait?.reset()
     this.queue.clear()
   }
 
   /** One system call: 0 when something went, or the negative errno. */
   #sendSome(): number {
-    const { native } = this.#socket
     const { run } = this.queue
     let sent: number
     let begun = 1
     if (run !== undefined) {
-      sent = native.sendRun(run.bytes, run.start, run.end - run.start)
+      sent = this.#socket.sendRun(run.bytes, run.start, run.end - run.start)
       if (sent < 0) return sent
     } else {
       const { control } = binding
       const { messages, chunks } = this.queue.layOut()
-      sent = native.send(messages, chunks)
+      sent = this.#socket.send(messages, chunks)
+      chunks.length = 0 // what is sent must not be kept alive by the layout
       begun = control[Control.sentMessages] as number
       if (begun === 0) return control[Control.sendError] as number
     }
     this.#bytes += sent
     this.queue.advance(sent, begun)
-    this.#wait.reset()
+    this.#wait?.reset()
     return 0
   }
 
@@ -142,7 +144,7 @@ export class Sending {
     switch (error) {
       case Errno.EAGAIN:
         this.#pauses++
-        this.#wait.reset() // the kernel looks at the pressure first, so there is none
+        this.#wait?.reset() // the kernel looks at the pressure first, so there is none
         this.#awaitWritable()
         return false
       case Errno.ETOOMANYREFS:
@@ -180,7 +182,7 @@ export class Sending {
   #awaitWritable(): void {
     this.#writeBlocked = true
     try {
-      this.#socket.watch(Events.writable, true)
+      this.#socket.watchFor(Events.writable, true)
     } catch (failure) {
       this.#fail(failure as PillionError) // nothing would tell when it can go on
     }
@@ -192,13 +194,14 @@ export class Sending {
    * does an empty queue.
    */
   #waitOut(reason: 'in-flight' | 'memory'): boolean {
+    this.#wait ??= new Backoff()
     const { waited } = this.#wait
     if (waited >= this.#pressureTimeout && waited > 0) {
       const what = reason === 'in-flight' ? 'ETOOMANYREFS, this user has too many descriptors in flight' : 'no memory'
       return this.#refuse(new TimeoutError(`${this.#socket.named('sendmsg')}: ${what}, for ${Math.round(waited)} ms`))
     }
     this.#pressures++
-    const retryIn = this.#wait.again(() => this.flush())
+    const retryIn = this.#wait.again(() => this.flush(), this.#socket.keepsAlive)
     this.#handlers.onPressure?.({ reason, direction: 'send', retryIn, waited })
     return false
   }
@@ -222,10 +225,10 @@ export class Sending {
   }
 
   #fail(error: PillionError): void {
-    this.#wait.reset()
+    this.#wait?.reset()
     this.queue.clear()
     this.#writeBlocked = false
-    this.#socket.watch(Events.writable, false)
+    this.#socket.watchFor(Events.writable, false)
     this.#handlers.onSendError(error)
   }
 

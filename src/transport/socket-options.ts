@@ -34,7 +34,11 @@ export interface UnixSocketOptions {
   readonly sendBuffer?: number
 }
 
-export interface SocketSettings {
+const fullSet = 253
+const defaultPressureTimeout = 5000
+
+/** Options that have been checked: one object serves any number of sockets. */
+export class SocketSettings {
   /** The kernel keeps boundaries. */
   readonly keepsMessages: boolean
   readonly edge: boolean
@@ -43,31 +47,26 @@ export interface SocketSettings {
   readonly headroom: number
   readonly pressureTimeout: number
   readonly sendBuffer: number | undefined
-}
 
-const fullSet = 253
-const defaultPressureTimeout = 5000
-
-/** Throws UsageError for what can never work. */
-export function socketSettings(options: UnixSocketOptions): SocketSettings {
-  checkOptions(options)
-  const { readiness = 'level', acceptDescriptors = true, sendBuffer } = options
-  if (readiness !== 'level' && readiness !== 'edge') {
-    throw new UsageError(`readiness is 'level' or 'edge', not ${shown(readiness)}`)
-  }
-  if (typeof acceptDescriptors !== 'boolean') {
-    throw new UsageError(`acceptDescriptors is true or false, not ${shown(acceptDescriptors)}`)
-  }
-  const type = socketTypeNumber(options.type ?? 'stream')
-  return {
-    keepsMessages: type !== SOCK_STREAM,
-    edge: readiness === 'edge',
-    busyPoll: checkNumber('busyPoll', options.busyPoll ?? 0),
-    acceptDescriptors,
+  /** Throws UsageError for what can never work. */
+  constructor(options: UnixSocketOptions) {
+    checkOptions(options)
+    const { readiness = 'level', acceptDescriptors = true, sendBuffer } = options
+    if (readiness !== 'level' && readiness !== 'edge') {
+      throw new UsageError(`readiness is 'level' or 'edge', not ${shown(readiness)}`)
+    }
+    if (typeof acceptDescriptors !== 'boolean') {
+      throw new UsageError(`acceptDescriptors is true or false, not ${shown(acceptDescriptors)}`)
+    }
+    const type = socketTypeNumber(options.type ?? 'stream')
+    this.keepsMessages = type !== SOCK_STREAM
+    this.edge = readiness === 'edge'
+    this.busyPoll = checkNumber('busyPoll', options.busyPoll ?? 0)
+    this.acceptDescriptors = acceptDescriptors
     // Where none is accepted, none needs room.
-    headroom: acceptDescriptors ? checkNumber('descriptorHeadroom', options.descriptorHeadroom ?? fullSet) : 0,
-    pressureTimeout: checkNumber('pressureTimeout', options.pressureTimeout ?? defaultPressureTimeout),
-    sendBuffer: sendBuffer === undefined ? undefined : checkNumber('sendBuffer', sendBuffer),
+    this.headroom = acceptDescriptors ? checkNumber('descriptorHeadroom', options.descriptorHeadroom ?? fullSet) : 0
+    this.pressureTimeout = checkNumber('pressureTimeout', options.pressureTimeout ?? defaultPressureTimeout)
+    this.sendBuffer = sendBuffer === undefined ? undefined : checkNumber('sendBuffer', sendBuffer)
   }
 }
 

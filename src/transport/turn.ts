@@ -41,11 +41,13 @@ export function flushSoon(socket: Flushable): void {
 }
 
 /** Runs what hands a wake-up over; what it sends goes out afterwards, also when it throws. */
-export function handOver(deliver: () => void): void {
+export function handOver(deliver: () => void): void
+export function handOver<To>(deliver: (to: To) => void, to: To): void
+export function handOver<To>(deliver: (to?: To) => void, to?: To): void {
   turn++
   handingOver = true
   try {
-    deliver()
+    deliver(to)
   } finally {
     handingOver = false
     flushDue()

@@ -15,14 +15,7 @@ import { Receiving } from './receiving.js'
 import { SendQueue } from './send-queue.js'
 import { Sending } from './sending.js'
 import type { SocketHandlers, SocketStats } from './socket-handlers.js'
-import {
-  applyToSocket,
-  prepareReadiness,
-  type SocketSettings,
-  socketSettings,
-  type UnixSocketOptions,
-} from './socket-options.js'
-import { handOver } from './turn.js'
+import { applyToSocket, prepareReadiness, SocketSettings, type UnixSocketOptions } from './socket-options.js'
 import { WatchedSocket } from './watched-socket.js'
 
 const optionalHandlers = ['onDeliver', 'onSent', 'onPressure'] as const
@@ -34,6 +27,8 @@ export interface SocketOrigin {
   readonly address?: string | undefined
   /** Where boundaries are kept: the longest message that is received whole. Default 256 KiB. */
   readonly longest?: number
+  /** @internal The options, where they have been checked before. */
+  readonly settings?: SocketSettings
 }
 
 export class UnixSocket {
@@ -53,18 +48,14 @@ export class UnixSocket {
     let settings: SocketSettings
     try {
       checkHandlers(handlers, ['onReceived', 'onEnd', 'onReceiveError', 'onSendError', 'onRefused'], optionalHandlers)
-      settings = socketSettings(options)
+      settings = origin.settings ?? new SocketSettings(options)
       applyToSocket(fd, settings, address)
       prepareReadiness(settings, address)
     } catch (error) {
       binding.closeFd(fd)
       throw error
     }
-    const callbacks = {
-      onReadable: () => handOver(this.#receiving.take),
-      onWritable: () => this.#sending.writable(),
-    }
-    this.#socket = new WatchedSocket(fd, settings, callbacks, address)
+    this.#socket = new WatchedSocket(fd, settings, address)
     try {
       this.#sending = new Sending(this.#socket, handlers, settings)
       this.#receiving = new Receiving(this.#socket, handlers, settings, longest)
@@ -201,7 +192,7 @@ export class UnixSocket {
   release(): { readonly fd: number; readonly carried: Uint8Array } {
     const { fd } = this
     this.#rememberPeer()
-    const carried = this.#socket.release()
+    const carried = this.#socket.letGo()
     this.#receiving.close()
     this.#sending.close()
     return { fd, carried }
@@ -218,7 +209,8 @@ export class UnixSocket {
 
   #setRef(ref: boolean): void {
     if (this.closed) return
-    this.#socket.native.setRef(ref)
+    this.#socket.setRef(ref)
+    this.#socket.keepsAlive = ref
     this.#receiving.setRef(ref)
     this.#sending.setRef(ref)
   }

@@ -1,50 +1,65 @@
 /**
  * WatchedSocket: what the two directions of a socket share: the descriptor, and the events that it is watched for. Knows
  * neither bytes nor descriptors that pass.
+ *
+ * It is the native socket itself, which holds it while it is watched: so a socket is one object, and has no callbacks of
+ * its own that would have to be kept.
  */
 import { type PillionError, UsageError } from '../errors.js'
-import { binding, Events, type NativeSocket } from './native.js'
+import { binding, Events } from './native.js'
 import type { SocketSettings } from './socket-options.js'
 import { systemFailure } from './system-failure.js'
 
-export interface ReadinessCallbacks {
-  readonly onReadable: () => void
-  readonly onWritable: () => void
+/** The two directions, as far as they are told of readiness. */
+export interface Reader {
+  readable(): void
 }
 
-export class WatchedSocket {
-  readonly native: NativeSocket
+export interface Writer {
+  writable(): void
+}
+
+export class WatchedSocket extends binding.Socket {
   /** What errors name. */
   readonly address: string | undefined
-  /** The native side holds these weakly, so that a socket nobody can reach is collected: they are kept here. */
-  readonly #callbacks: ReadinessCallbacks
-  #fd: number
+  /** Whether it keeps the process alive, and what its directions wait for as well. */
+  keepsAlive = true
+  /** Whom it tells, once there is something to watch for. */
+  reader: Reader | undefined
+  writer: Writer | undefined
+  #number: number
   #events: number = Events.none
 
   /** Owns `fd`, which is in the ledger. */
-  constructor(fd: number, settings: SocketSettings, callbacks: ReadinessCallbacks, address: string | undefined) {
-    this.#fd = fd
+  constructor(fd: number, settings: SocketSettings, address: string | undefined) {
+    super(fd, settings.edge, settings.keepsMessages)
+    this.#number = fd
     this.address = address
-    this.#callbacks = callbacks
-    const { onReadable, onWritable } = this.#callbacks
-    this.native = new binding.Socket(fd, settings.edge, onReadable, onWritable, settings.keepsMessages)
+  }
+
+  onReadable(): void {
+    this.reader?.readable()
+  }
+
+  onWritable(): void {
+    this.writer?.writable()
   }
 
   /** Negative once closed. */
   get fd(): number {
-    return this.#fd
+    return this.#number
   }
 
   get closed(): boolean {
-    return this.#fd < 0
+    return this.#number < 0
   }
 
   /** Throws SystemError when it cannot be watched (ENOMEM, EMFILE, ENOSPC); then nothing has changed. */
-  watch(event: number, on: boolean): void {
+  watchFor(event: number, on: boolean): void {
     if (this.closed) return
     const events = on ? this.#events | event : this.#events & ~event
     if (events === this.#events) return
-    const error = this.native.watch(events)
+    const error = this.watch(events)
     if (error < 0) throw this.failure(error, 'epoll_ctl')
     this.#events = events
   }
@@ -63,17 +78,27 @@ export class WatchedSocket {
    * Lets go of the descriptor: open, in the ledger, and the caller's, with the bytes that were not consumed. Throws UsageError
    * when these are gone; then nothing has changed.
    */
-  release(): Uint8Array {
-    const carried = this.native.release()
+  letGo(): Uint8Array {
+    const carried = this.release()
     if (carried === undefined) {
       throw new UsageError('received bytes that nobody had consumed are gone: their memory was transferred')
     }
-    this.#fd = -1
+    this.#number = -1
     return carried
   }
 
-  close(): void {
-    this.#fd = -1
-    this.native.close()
+  override close(): void {
+    this.#number = -1
+    super.close()
   }
 }
+
+// One function each for all of a thread's sockets, which native code calls on the one that is ready.
+binding.setCallbacks(
+  function (this: WatchedSocket) {
+    this.onReadable()
+  },
+  function (this: WatchedSocket) {
+    this.onWritable()
+  },
+)

@@ -12,7 +12,6 @@ import type { Pairing } from './pairing.js'
 import { PendingSets, setWeight } from './pending-sets.js'
 
 export class AnnouncedPairing implements Pairing {
-  readonly attention = Number.POSITIVE_INFINITY
   readonly #pending = new PendingSets()
   readonly #maxDescriptors: number
   readonly #discarded: number[]
@@ -23,6 +22,11 @@ export class AnnouncedPairing implements Pairing {
   constructor(maxDescriptors: number, discarded: number[]) {
     this.#maxDescriptors = maxDescriptors
     this.#discarded = discarded
+  }
+
+  /** Those that bear are told of anyway. */
+  get attention(): number {
+    return Number.POSITIVE_INFINITY
   }
 
   push(sets: readonly DescriptorSet[]): void {

@@ -4,12 +4,13 @@
 import type { DescriptorSet } from '../descriptor-set.js'
 
 export class PendingSets {
-  #sets: DescriptorSet[] = []
+  /** Made with the first one. */
+  #sets: DescriptorSet[] | undefined
   #first = 0
   #weight = 0
 
   get next(): DescriptorSet | undefined {
-    return this.#sets[this.#first]
+    return this.#sets?.[this.#first]
   }
 
   /** All their descriptors together; a set that lost all of its own counts for one. */
@@ -20,6 +21,7 @@ export class PendingSets {
   push(sets: readonly DescriptorSet[]): void {
     for (const set of sets) {
       if (set.fds.length === 0 && !set.truncated) continue
+      this.#sets ??= []
       this.#sets.push(set)
       this.#weight += setWeight(set)
     }
@@ -28,6 +30,7 @@ export class PendingSets {
   /** What of the weight is in sets that end at or before `position`. */
   weightUpTo(position: number): number {
     let weight = 0
+    if (this.#sets === undefined) return 0
     for (let i = this.#first; i < this.#sets.length; i++) {
       const set = this.#sets[i]!
       if (set.end > position) break
@@ -38,17 +41,18 @@ export class PendingSets {
 
   /** `next` has found its frame. */
   shift(): void {
-    this.#weight -= setWeight(this.#sets[this.#first++]!)
-    if (this.#first === this.#sets.length) {
-      this.#sets.length = 0
+    const sets = this.#sets!
+    this.#weight -= setWeight(sets[this.#first++]!)
+    if (this.#first === sets.length) {
+      this.#sets = undefined
       this.#first = 0
     }
   }
 
   /** Hands all descriptors over. */
   release(): number[] {
-    const fds = this.#sets.slice(this.#first).flatMap((set) => set.fds)
-    this.#sets = []
+    const fds = this.#sets?.slice(this.#first).flatMap((set) => set.fds) ?? []
+    this.#sets = undefined
     this.#first = 0
     this.#weight = 0
     return fds
