@@ -28,9 +28,9 @@ function readOptions(): ReturnType<typeof benchOptions> {
   }
 }
 
-/** A quick run gives a workload of many cases less time for each. */
+/** A workload of many cases has less time for each. */
 function lengthsFor({ cases }: Workload): { milliseconds: number; warmUp: number } {
-  const share = options.quick && cases.length > 4 ? 3 : 1
+  const share = cases.length > 4 ? 3 : 1
   return { milliseconds: Math.ceil(options.milliseconds / share), warmUp: Math.ceil(options.warmUp / share) }
 }
 
