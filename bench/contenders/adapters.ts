@@ -3,8 +3,9 @@
  * contenders do: with all of them in it, a heap is collected whole sooner.
  */
 import { connect, type FrameStream, listen, type StreamOptions } from 'pillion'
-import { contentLength } from 'pillion/framing'
+import { capnp, contentLength } from 'pillion/framing'
 import { type Caller, makeCalls } from '../roles/calls.js'
+import { capnpEs, capnpTs } from '../roles/capnp-echo.js'
 import { settingOf } from '../roles/setting.js'
 
 interface Remote {
@@ -24,6 +25,8 @@ const ways: Readonly<Record<string, () => Promise<Ends>>> = {
   'capnweb, pillion': () => capnweb('structuredTransport'),
   'capnweb, pillion, text': () => capnweb('stringTransport'),
   'birpc, pillion': birpc,
+  'capnp-es, pillion': capnpByEs,
+  'capnp-ts, pillion': capnpByTs,
   'comlink, pillion': comlink,
   'vscode-jsonrpc, pillion': jsonRpc,
   'vscode-jsonrpc, pillion, text': async () => ({ ...(await jsonRpc()), options: { codec: contentLength() } }),
@@ -54,6 +57,26 @@ async function capnweb(kind: 'structuredTransport' | 'stringTransport'): Promise
   return {
     serve: (stream) => void new RpcSession(transport(stream), new Bench()),
     call: (stream) => new RpcSession<Bench>(transport(stream)).getRemoteMain(),
+  }
+}
+
+async function capnpByEs(): Promise<Ends> {
+  const { FrameConn } = await import('pillion/adapters/capnp-es')
+  const { serve, call } = await capnpEs()
+  return {
+    serve: (stream) => serve(new FrameConn(stream)),
+    call: (stream) => call(new FrameConn(stream)),
+    options: { codec: capnp() },
+  }
+}
+
+async function capnpByTs(): Promise<Ends> {
+  const { createConn } = await import('pillion/adapters/capnp-ts')
+  const { main, call } = await capnpTs()
+  return {
+    serve: (stream) => void createConn(stream, { main: main() }),
+    call: (stream) => call(createConn(stream)),
+    options: { codec: capnp() },
   }
 }
 

@@ -8,6 +8,7 @@ import { createBirpc } from 'birpc'
 import { newWebSocketRpcSession, RpcTarget } from 'capnweb'
 import { WebSocket, WebSocketServer } from 'ws'
 import { makeCalls, type Server } from '../roles/calls.js'
+import { capnpTs, type WebSocketLike } from '../roles/capnp-echo.js'
 import { settingOf } from '../roles/setting.js'
 
 interface Remote {
@@ -30,6 +31,16 @@ const ways: Readonly<Record<string, Server>> = {
     connect: async ({ path }) => {
       const bench = newWebSocketRpcSession<Bench>(asGlobal(await connectByWebSocket(path)))
       return { echo: (text) => bench.echo(text) }
+    },
+  },
+  'capnp-ts, WebSocket': {
+    listen: async ({ path }) => {
+      const { Conn, main } = await capnpTs()
+      await listenByWebSocket(path, (socket) => void new Conn(asWebSocketLike(socket), { main: main() }))
+    },
+    connect: async ({ path }) => {
+      const { Conn, call } = await capnpTs()
+      return call(new Conn(asWebSocketLike(await connectByWebSocket(path))))
     },
   },
   'birpc, WebSocket': {
@@ -61,6 +72,11 @@ async function connectByWebSocket(path: string): Promise<WebSocket> {
   const socket = new WebSocket(`ws+unix:${path}:/`, { perMessageDeflate: false })
   await once(socket, 'open')
   return socket
+}
+
+/** ws has all of it; its types are not there. */
+function asWebSocketLike(socket: WebSocket): WebSocketLike {
+  return socket as unknown as WebSocketLike
 }
 
 function asGlobal(socket: WebSocket): string {
