@@ -347,3 +347,44 @@ describe('between processes', () => {
 it('refuses a stream of another codec', () => {
   expect(() => new FrameTransport(streamPair()[0])).toThrow('for the codec capnp(), not for pillion')
 })
+
+describe('a peer that does not read', () => {
+  it('makes calls fail once maxQueued bytes wait for it', async () => {
+    const [stream] = streamPair({ codec: capnp() })
+    const conn = new FrameConn(stream, { maxQueued: 1_000_000 })
+    const main = conn.bootstrap(Peer)
+    const call = () =>
+      main
+        .call((params) => {
+          params.value = 'x'.repeat(100_000)
+        })
+        .promise()
+    const calls = Array.from({ length: 30 }, call)
+    await expect(calls.at(-1)).rejects.toMatchObject({ type: 'overloaded' })
+    expect(stream.queuedBytes).toBeLessThan(1_300_000)
+    stream.destroy()
+    for (const each of calls) await expect(each).rejects.toThrow()
+  })
+
+  it('is left once maxQueued bytes of answers wait for it', async () => {
+    const [stream, peer] = streamPair({ codec: capnp() })
+    const errors: Error[] = []
+    const serving = new FrameConn(stream, { maxQueued: 1_000_000 })
+    serving.onError = (error) => void errors.push(error as Error)
+    serving.initMain(Peer, {
+      async call(_params, results) {
+        results.value = 'x'.repeat(100_000)
+      },
+      async file() {},
+    })
+    const asking = new FrameConn(peer).bootstrap(Peer)
+    await asking.call(() => {}).promise()
+    peer.pause()
+    const calls = Array.from({ length: 60 }, () => asking.call(() => {}).promise())
+    const outcomes = Promise.allSettled(calls)
+    await until(() => stream.destroyed)
+    expect(errors[0]).toMatchObject({ type: 'overloaded' })
+    peer.resume()
+    expect((await outcomes).some(({ status }) => status === 'rejected')).toBe(true)
+  })
+})

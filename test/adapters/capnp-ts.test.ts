@@ -231,3 +231,36 @@ it('calls capnp-es, and is called by it', async () => {
 it('refuses a stream of another codec', () => {
   expect(() => createConn(streamPair()[0])).toThrow('for the codec capnp(), not for pillion')
 })
+
+describe('a peer that does not read', () => {
+  it('makes calls fail once maxQueued bytes wait for it', async () => {
+    const [stream] = streamPair({ codec: capnp() })
+    const conn = createConn(stream, { maxQueued: 1_000_000 })
+    const main = conn.bootstrap(Peer)
+    const call = async () => main.call((params) => params.setValue('x'.repeat(100_000)))
+    const calls = Array.from({ length: 30 }, call)
+    await expect(calls.at(-1)).rejects.toMatchObject({ type: 'overloaded' })
+    expect(stream.queuedBytes).toBeLessThan(1_300_000)
+    stream.destroy()
+    for (const each of calls) await expect(each).rejects.toThrow()
+  })
+
+  it('is left once maxQueued bytes of answers wait for it', async () => {
+    const [stream, peer] = streamPair({ codec: capnp() })
+    const errors: Error[] = []
+    const server = new Peer.Server({
+      call: async (_params, results) => results.setValue('x'.repeat(100_000)),
+      file: () => {},
+    })
+    createConn(stream, { main: server, maxQueued: 1_000_000, onError: (error) => errors.push(error) })
+    const asking = createConn(peer, { onError: () => {} }).bootstrap(Peer)
+    await asking.call()
+    peer.pause()
+    const calls = Array.from({ length: 60 }, async () => asking.call())
+    const outcomes = Promise.allSettled(calls)
+    await until(() => stream.destroyed)
+    expect(errors[0]).toMatchObject({ type: 'overloaded' })
+    peer.resume()
+    expect((await outcomes).some(({ status }) => status === 'rejected')).toBe(true)
+  })
+})

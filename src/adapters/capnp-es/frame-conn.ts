@@ -10,7 +10,7 @@ import { ClosedError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
 import { claim, closeUnclaimed, enlist, noIndex } from './attached.js'
-import { FrameTransport } from './frame-transport.js'
+import { FrameTransport, type FrameTransportOptions } from './frame-transport.js'
 
 /** How a pointer begins that is a capability's. */
 const interfacePointer = 3
@@ -34,8 +34,8 @@ export class FrameConn extends Conn {
    * Owns the stream, whose codec is capnp() (else UsageError). To be made and given its main interface in one tick: messages
    * are handled from the next on. Errors go to `onError` as the library has it; without it, to whoever has a question open.
    */
-  constructor(stream: FrameStream) {
-    const transport = new FrameTransport(stream, true)
+  constructor(stream: FrameStream, options: FrameTransportOptions = {}) {
+    const transport = new FrameTransport(stream, { ...options, keepsDescriptors: true })
     super(transport)
     this.#frames = transport
     this.onError = () => {} // without any, the library throws it into the void

@@ -13,32 +13,46 @@ import { incoming, outgoing } from './attached.js'
 /** For a peer that does not read, or does not end. */
 const patienceMilliseconds = 2000
 
+export interface FrameTransportOptions {
+  /** Bytes that wait for the peer to read them; with more a call fails, and what is no call ends the stream. Default 64 MiB. */
+  readonly maxQueued?: number
+}
+
 export class FrameTransport implements Transport {
   readonly #stream: FrameStream
+  readonly #maxQueued: number
   readonly #keepsDescriptors: boolean
   readonly #frames: AsyncIterator<Frame, undefined>
   #closed = false
-  #refuse: (() => void) | undefined
+  #refuse: ((error?: Error) => void) | undefined
 
   /**
    * Owns the stream. Throws UsageError for one of another codec than capnp().
-   * @param keepsDescriptors whoever receives messages closes what came with them (attached.ts); else they are closed here
+   * @param options.keepsDescriptors whoever receives messages closes what came with them (attached.ts); else they are closed here
    */
-  constructor(stream: FrameStream, keepsDescriptors = false) {
+  constructor(stream: FrameStream, options: FrameTransportOptions & { readonly keepsDescriptors?: boolean } = {}) {
     if (stream.codec !== capnp()) {
       throw new UsageError(`Cap'n Proto is for the codec capnp(), not for ${stream.codec?.name ?? 'messages'}`)
     }
+    const { maxQueued = 64 * 1024 * 1024, keepsDescriptors = false } = options
     this.#stream = stream
+    this.#maxQueued = maxQueued
     this.#keepsDescriptors = keepsDescriptors
     this.#frames = stream[Symbol.asyncIterator]()
   }
 
-  /** Throws what FrameStream.send throws, and once closed ClosedError. With descriptors: settles when they have gone. */
+  /**
+   * Throws what FrameStream.send throws, once closed ClosedError, and RpcError when too much waits. With descriptors: settles
+   * when they have gone.
+   */
   sendMessage(message: RpcMessage): undefined | Promise<void> {
     const { message: whole } = message.segment
     const attached = outgoing.get(whole)
     outgoing.delete(whole)
     if (attached?.failure !== undefined) throw attached.failure
+    if (this.#stream.queuedBytes > this.#maxQueued) {
+      throw new RpcError('overloaded', `more than ${this.#maxQueued} bytes wait for the peer to read them (maxQueued)`)
+    }
     const bytes = new Uint8Array(whole.toArrayBuffer())
     if (attached === undefined) {
       this.#stream.send(bytes)
@@ -52,7 +66,7 @@ export class FrameTransport implements Transport {
   recvMessage(): Promise<RpcMessage> {
     if (this.#closed) return Promise.reject(undefined)
     return new Promise((resolve, reject) => {
-      this.#refuse = () => reject(undefined)
+      this.#refuse = reject
       this.#frames
         .next()
         .then(({ value: frame }) => {
@@ -92,7 +106,7 @@ export class FrameTransport implements Transport {
   destroy(error: Error): void {
     this.#closed = true
     this.#stream.destroy(error)
-    this.#refuse?.()
+    this.#refuse?.(error)
   }
 
   async #drop(): Promise<void> {

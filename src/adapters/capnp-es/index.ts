@@ -4,4 +4,4 @@
  */
 export { attachDescriptor, descriptorOf } from './attached.js'
 export { FrameConn } from './frame-conn.js'
-export { FrameTransport } from './frame-transport.js'
+export { FrameTransport, type FrameTransportOptions } from './frame-transport.js'

@@ -7,24 +7,38 @@ import { capnp } from '../../framing/index.js'
 import { RpcError } from '../../rpc/index.js'
 import type { Descriptor, Frame, FrameStream } from '../../stream/index.js'
 
+/**
+ * Messages of one turn of the loop. The library answers by promises, behind the wake-up: if all messages of it came in one
+ * turn, the peer would have nothing to do meanwhile.
+ */
+const mostInTurn = 16
+
 /** For a peer that does not read, or does not end. */
 const patienceMilliseconds = 2000
 
+export interface FrameTransportOptions {
+  /** Bytes that wait for the peer to read them; with more a call fails, and what is no call ends the stream. Default 64 MiB. */
+  readonly maxQueued?: number
+}
+
 export class FrameTransport implements Transport {
   readonly #stream: FrameStream
+  readonly #maxQueued: number
   #onClose: ((error?: Error) => void) | undefined
   #closed = false
+  #inTurn = 0
   /** The frame of the message that is being handled. */
   current: Frame | undefined
   /** No message comes any more; before `onClose` is told. */
   onEnd: (() => void) | undefined
 
   /** Owns the stream. Throws UsageError for one of another codec than capnp(). */
-  constructor(stream: FrameStream) {
+  constructor(stream: FrameStream, { maxQueued = 64 * 1024 * 1024 }: FrameTransportOptions = {}) {
     if (stream.codec !== capnp()) {
       throw new UsageError(`Cap'n Proto is for the codec capnp(), not for ${stream.codec?.name ?? 'messages'}`)
     }
     this.#stream = stream
+    this.#maxQueued = maxQueued
   }
 
   get closed(): boolean {
@@ -56,16 +70,19 @@ export class FrameTransport implements Transport {
         this.current = undefined
         frame[Symbol.dispose]()
       }
+      this.#takeTurns()
     })
   }
 
-  /** Throws what FrameStream.send throws, and once closed ClosedError. */
+  /** Throws what FrameStream.send throws, once closed ClosedError, and RpcError when too much waits. */
   send(data: Uint8Array): void {
+    this.#checkQueued()
     this.#stream.send(data)
   }
 
   /** The descriptors stay the caller's. Settles when they have gone, rejects when they are refused. */
   sendWith(data: Uint8Array, descriptors: readonly Descriptor[]): Promise<void> {
+    this.#checkQueued()
     this.#stream.send(data, descriptors)
     return this.#stream.flush()
   }
@@ -91,6 +108,18 @@ export class FrameTransport implements Transport {
     this.#tell(error)
     this.#closed = true
     this.#stream.destroy(error)
+  }
+
+  /** The stream keeps what waits, in order, and tells of its end behind that. */
+  #takeTurns(): void {
+    if (++this.#inTurn % mostInTurn !== 0) return
+    this.#stream.pause()
+    setImmediate(() => this.#stream.resume())
+  }
+
+  #checkQueued(): void {
+    if (this.#stream.queuedBytes <= this.#maxQueued) return
+    throw new RpcError('overloaded', `more than ${this.#maxQueued} bytes wait for the peer to read them (maxQueued)`)
   }
 
   #tell(error: Error | undefined): void {

@@ -19,9 +19,9 @@ import {
 import { DescriptorLostError, FrameTooLargeError, UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import { Descriptor, type FrameStream } from '../../stream/index.js'
-import { FrameTransport } from './frame-transport.js'
+import { FrameTransport, type FrameTransportOptions } from './frame-transport.js'
 
-export { FrameTransport } from './frame-transport.js'
+export { FrameTransport, type FrameTransportOptions } from './frame-transport.js'
 
 /** What a connection of capnp-ts 0.9 has besides its public methods. */
 interface Internals {
@@ -72,8 +72,8 @@ export function descriptorOf(client: Client | { readonly client: Client }): Desc
  *
  * Throws UsageError for a stream of another codec than capnp(), and where the library is another than is known here.
  */
-export function createConn(stream: FrameStream, options: ConnOptions = {}): Conn {
-  const transport = new FrameTransport(stream)
+export function createConn(stream: FrameStream, options: ConnOptions & FrameTransportOptions = {}): Conn {
+  const transport = new FrameTransport(stream, options)
   const conn = new Conn(transport, options)
   new Extended(conn as unknown as Internals, transport)
   return conn
