@@ -36,6 +36,8 @@ export default defineConfig([
     platform: 'node',
     outExtension: () => ({ js: '.cjs' }),
     removeNodeProtocol: false,
+    // Finding and loading a package takes longer than all of this one's code; scripts/build.mjs adds its licence.
+    noExternal: ['eventemitter3'],
     // CommonJS has no import.meta; src/transport/addon-path.ts, its only user, has __dirname there.
     define: { 'import.meta.url': 'undefined' },
     plugins: [

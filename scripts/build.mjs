@@ -6,7 +6,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeEsmWrappers } from './esm-wrappers.mjs'
@@ -29,6 +29,7 @@ function build() {
   })
   if (tsup.status !== 0) process.exit(tsup.status ?? 1)
   writeEsmWrappers(next)
+  copyFileSync('node_modules/eventemitter3/LICENSE', join(next, 'LICENSE.eventemitter3')) // its code is in a chunk
   writeFileSync(join(next, STAMP), stamp)
   rmSync(previous, { recursive: true, force: true })
   if (existsSync(dist)) renameSync(dist, previous)

@@ -1,7 +1,7 @@
 /**
  * Writes, beside each CommonJS entry of the package, the ES module that re-exports it by name, and its types.
  *
- * The names come from the entry itself, without running it: running it would load the addon, which a build of
+ * The entry is required, not imported: for an import, Node would first scan its source for names. The names come from the entry itself, without running it: running it would load the addon, which a build of
  * JavaScript need not have. The types are those of the CommonJS entry: one declaration of each class, not two.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ export function writeEsmWrappers(folder) {
     const stem = entry.slice(0, -'.cjs'.length)
     writeFileSync(
       join(folder, `${stem}.js`),
-      `import cjs from './${entry}'\n\nexport const {\n${names.map((name) => `  ${name},\n`).join('')}} = cjs\n`,
+      `import { createRequire } from 'node:module'\n\nexport const {\n${names.map((name) => `  ${name},\n`).join('')}} = createRequire(import.meta.url)('./${entry}')\n`,
     )
     writeFileSync(join(folder, `${stem}.d.ts`), `export * from './${entry}'\n`)
   }

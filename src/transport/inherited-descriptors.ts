@@ -4,10 +4,10 @@
  *
  * Knows nothing of what they are: a listening socket goes to `listen`, a connected one to `adopt`.
  */
-import { isMainThread } from 'node:worker_threads'
 import { UsageError } from '../errors.js'
 import { Descriptor } from './descriptor.js'
 import { binding } from './native.js'
+import { workerThreads } from './node-modules.js'
 import { succeeded } from './system-failure.js'
 
 export interface InheritedDescriptor {
@@ -34,7 +34,7 @@ const variables = ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES
  */
 export function inheritedDescriptors(): InheritedDescriptor[] {
   // A worker has a copy of the environment, and would close what the main thread owns.
-  if (!isMainThread) throw new UsageError('inherited descriptors are the main thread’s to take over')
+  if (!workerThreads().isMainThread) throw new UsageError('inherited descriptors are the main thread’s to take over')
   const passed = passedToThisProcess()
   const owned: InheritedDescriptor[] = []
   try {

@@ -4,11 +4,12 @@
  *
  * Knows nothing of how the ends are passed.
  */
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { UsageError } from '../errors.js'
 import { adoptOwned, Descriptor } from './descriptor.js'
 import { binding } from './native.js'
+import { nodeNet } from './node-modules.js'
 import { systemFailure } from './system-failure.js'
 
 /** Two ends of one pipe. Disposing of it closes both, as far as they have not been taken. */
@@ -62,5 +63,6 @@ function socketOf(
   if (kind !== 'pipe' && kind !== 'socket') {
     throw new UsageError(`a stream is made of a pipe or a socket, not of a ${kind}: use node:fs for that`)
   }
+  const { Socket } = nodeNet()
   return new Socket({ fd: descriptor.take(), ...direction })
 }
