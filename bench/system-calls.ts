@@ -35,6 +35,10 @@ const loads: readonly Load[] = [
     send: (stream) => oneByOne(stream),
   },
   {
+    name: '100 frames with 1 descriptor, a turn of the loop each',
+    send: (stream, file) => oneByOne(stream, [file]),
+  },
+  {
     name: '100 frames with 1 descriptor, one tick',
     send: (stream, file) => times(100, () => stream.send(small, [file])),
   },
@@ -103,9 +107,9 @@ async function count({ name, options = {}, send }: Load, file: number): Promise<
 }
 
 /** Each frame is received before the next one is sent. */
-async function oneByOne(stream: FrameStream): Promise<void> {
+async function oneByOne(stream: FrameStream, descriptors: readonly number[] = []): Promise<void> {
   for (let i = 0; i < 100; i++) {
-    stream.send(small)
+    stream.send(small, descriptors)
     await stream.flush()
     await turn()
     await turn()

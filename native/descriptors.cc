@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <string>
 
+#include "bytes_of.h"
 #include "call_values.h"
+#include "closing.h"
 #include "system_calls.h"
 
 // Linux 6.3; older C libraries lack it.
@@ -49,6 +52,21 @@ Napi::Value CloseFd(const Napi::CallbackInfo& info) {
   const int fd = IntArgument(info, 0);
   if (!Environment::Of(info.Env()).ledger().Remove(fd)) return NumberResult(info, -EBADF);
   return StatusResult(info, ::close(fd));
+}
+
+// closeFds(numbers: Int32Array, count)
+Napi::Value CloseFds(const Napi::CallbackInfo& info) {
+  size_t length = 0;
+  const uint8_t* bytes = BytesOf(info.Env(), info[0], &length);
+  const size_t count = std::min(static_cast<size_t>(IntArgument(info, 1)), length);
+  Ledger& ledger = Environment::Of(info.Env()).ledger();
+  Closing closing;
+  for (size_t i = 0; i < count; ++i) {
+    int fd = -1;
+    std::memcpy(&fd, bytes + i * sizeof fd, sizeof fd);
+    if (ledger.Remove(fd)) closing.Add(fd);
+  }
+  return info.Env().Undefined();
 }
 
 Napi::Value Dup(const Napi::CallbackInfo& info) {
@@ -193,6 +211,7 @@ void InitDescriptors(Napi::Env env, Napi::Object exports) {
   Export<Own>(env, exports, "own");
   Export<Disown>(env, exports, "disown");
   Export<CloseFd>(env, exports, "closeFd");
+  Export<CloseFds>(env, exports, "closeFds");
   Export<Dup>(env, exports, "dup");
   Export<LedgerCount>(env, exports, "ledgerCount");
   Export<ClaimWarning>(env, exports, "claimWarning");

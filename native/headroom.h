@@ -14,6 +14,8 @@ class Headroom {
   // older than Linux 6.2): a loss is then reported, not avoided.
   bool Has(size_t wanted);
   void Took(size_t count);
+  // How many times `wanted` fit, as far as `Has` has found just now.
+  size_t Times(size_t wanted) const { return free_ / wanted; }
 
  private:
   void Look();

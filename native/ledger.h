@@ -5,11 +5,11 @@
 // that a number closed twice can never close a stranger's file.
 #pragma once
 
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "closing.h"
 
 namespace pillion {
 
@@ -35,11 +35,12 @@ class Ledger {
   size_t Count() const { return count_; }
 
   void CloseAll() {
+    Closing closing;
     for (size_t word = 0; word < words_.size(); ++word) {
       while (words_[word] != 0) {
         const int fd = static_cast<int>(word * 64) + __builtin_ctzll(words_[word]);
         words_[word] &= words_[word] - 1;
-        ::close(fd);
+        closing.Add(fd);
       }
     }
     count_ = 0;

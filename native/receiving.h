@@ -2,6 +2,7 @@
 // a row is laid out. Knows no socket.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,6 +19,32 @@ constexpr size_t kLeastRoom = 8192;
 constexpr size_t kRowInts = 3;
 constexpr size_t kMessageRowInts = 4;
 constexpr size_t kMostRowInts = kMessageRowInts + kMaxDescriptorsPerMessage + 1;
+
+// The rows of a wake-up, in the environment's `received`.
+struct Rows {
+  int32_t* next;
+  const int32_t* end;
+  size_t count = 0;
+
+  size_t Room() const { return static_cast<size_t>(end - next) / kMostRowInts; }
+};
+
+// Whether a set is likely the only one that waits, as it is where a frame is answered before the next one comes. Then the
+// receive behind it, which would find nothing, is left out: a level-triggered poll tells of what was there all the same.
+class LoneSets {
+ public:
+  // Asked behind the first set of a wake-up. Looks now and then although it need not, so as to learn that times change.
+  bool Expected() { return seen_ == kSure && ++unseen_ % kLookEvery != 0; }
+  // What a look has found.
+  void Saw(bool more) { seen_ = more ? 0 : static_cast<uint8_t>(std::min<int>(seen_ + 1, kSure)); }
+
+ private:
+  static constexpr uint8_t kSure = 8;
+  static constexpr uint8_t kLookEvery = 8;
+
+  uint8_t seen_ = 0;  // in a row
+  uint8_t unseen_ = 0;
+};
 
 inline int32_t AsInt(size_t value) { return static_cast<int32_t>(value); }
 

@@ -19,6 +19,9 @@ namespace pillion {
 
 namespace {
 
+// Of a recvmsg among several: the next frames may be longer than the last one.
+constexpr size_t kLeastEach = 512;
+
 enum class Waiting { kNothing, kBytes, kEnd };
 
 // What a receive would find. Only bytes can bring descriptors (fact 11).
@@ -180,12 +183,12 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
   lent_length = std::max(lent_length, lent_filled_);
   const size_t lent_before = lent_filled_;
 
-  int32_t* row = environment_->received();
-  const int32_t* const rows_end = row + Environment::kReceivedInts;
-  size_t sets = 0;
+  Rows rows{environment_->received(), environment_->received() + Environment::kReceivedInts};
   int32_t status = kMore;
+  size_t last_set = 0;   // bytes of the recvmsg before, if it has returned a set
+  bool looks = false;    // behind a set that may be alone
 
-  while (length - end >= kLeastRoom && static_cast<size_t>(rows_end - row) >= kMostRowInts &&
+  while (length - end >= kLeastRoom && rows.Room() > 0 &&
          lent_filled_ - lent_before < kBudgetBytes) {
     if (headroom_ > 0 && !environment_->headroom().Has(headroom_)) {
       const Waiting waiting = WhatWaits(fd_.Get());
@@ -198,6 +201,24 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
       if (waiting == Waiting::kBytes) {
         status = kPressure;
         break;
+      }
+    }
+    if (last_set > 0 && ahead_ == 0 && lent_filled_ == lent_length) {
+      const size_t each = std::max(last_set, kLeastEach);
+      const size_t most = MostAtOnce(each, length - end, rows);
+      if (most > 1) {
+        const size_t position = (lent_filled_ - lent_before) + (end - first_new);
+        const Several several = FillSeveral(slab + end, each, most, position, &rows);
+        end += several.bytes;
+        last_set = several.last;
+        if (looks) lone_sets_.Saw(several.bytes > 0);
+        looks = false;
+        if (several.error == -EAGAIN) readiness_->Exhausted(UV_READABLE);
+        else if (several.error != 0) status = several.error;
+        if (several.ended) status = kEndOfFile;
+        filled.drained = several.error != 0 || several.ended || (several.emptied && readiness_->TellsOfTheRest());
+        if (filled.drained) break;
+        continue;
       }
     }
     ReceiveControl ancillary;
@@ -219,13 +240,14 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
       if (errno == EINTR) continue;
       filled.drained = true;
       if (errno == EAGAIN) {
+        if (looks) lone_sets_.Saw(false);
         readiness_->Exhausted(UV_READABLE);
       } else {
         status = -errno;
       }
       break;
     }
-    const size_t count = message.msg_controllen > 0 ? TakeDescriptors(&message, row + kRowInts) : 0;
+    const size_t count = message.msg_controllen > 0 ? TakeDescriptors(&message, rows.next + kRowInts) : 0;
     const bool truncated = (message.msg_flags & MSG_CTRUNC) != 0;
     if (got == 0 && count == 0 && !truncated) {
       status = kEndOfFile;
@@ -237,16 +259,12 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
     const size_t to_lent = std::min(bytes, lent_length - lent_filled_);
     lent_filled_ += to_lent;
     end += bytes - to_lent;
-    if (count > 0 || truncated || tells_receives_) {
-      row[0] = AsInt((lent_filled_ - lent_before) + (end - first_new));
-      row[1] = truncated ? 1 : 0;
-      row[2] = AsInt(count);
-      for (size_t i = 0; i < count; ++i) environment_->ledger().Add(row[kRowInts + i]);
-      environment_->headroom().Took(count);
-      row += kRowInts + count;
-      ++sets;
-    }
-    if (count == 0 && !truncated && bytes < room && readiness_->TellsOfTheRest()) {
+    if (looks) lone_sets_.Saw(true);
+    looks = rows.count == 0 && count > 0 && bytes < room;
+    last_set = count > 0 ? bytes : 0;
+    AddRow(&rows, (lent_filled_ - lent_before) + (end - first_new), truncated, count);
+    const bool short_read = bytes < room && !truncated && readiness_->TellsOfTheRest();
+    if (short_read && (count == 0 || (looks && lone_sets_.Expected()))) {
       // With an edge this would strand what lies behind the next boundary (fact 5).
       filled.drained = true;
       break;
@@ -255,11 +273,11 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
   }
 
   filled.bytes = (lent_filled_ - lent_before) + (end - first_new);
-  filled.anything = filled.bytes > 0 || sets > 0 || status != kMore;
+  filled.anything = filled.bytes > 0 || rows.count > 0 || status != kMore;
   control[kLent] = AsInt(lent_filled_ - lent_before);
   control[kStart] = AsInt(cursor);
   control[kEnd] = AsInt(end);
-  control[kSets] = AsInt(sets);
+  control[kSets] = AsInt(rows.count);
   control[kStatus] = status;
   if (filled.anything) control[kReceiveCalls] = std::exchange(receive_calls_, 0);
   control[kConsumed] = AsInt(end - cursor);

@@ -12,6 +12,7 @@
 #include "environment.h"
 #include "fd.h"
 #include "readiness.h"
+#include "receiving.h"
 
 namespace pillion {
 
@@ -47,6 +48,16 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
 
   void Receive(napi_value self);
   Filled Fill(napi_value slab);
+  struct Several {
+    size_t bytes = 0;
+    size_t last = 0;       // bytes of the last recvmsg, if it has returned a set
+    bool emptied = false;  // there was less than asked for
+    bool ended = false;
+    int error = 0;
+  };
+  size_t MostAtOnce(size_t each, size_t room, const Rows& rows) const;
+  Several FillSeveral(uint8_t* into, size_t each, size_t most, size_t position, Rows* rows);
+  void AddRow(Rows* rows, size_t position, bool truncated, size_t count);
   Filled FillMessages(napi_value slab);
   enum class Unstamped { kEnd, kMessage, kUnknown };
   Unstamped WhatCame();
@@ -68,6 +79,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   bool carry_lost_ = false;
   int32_t receive_calls_ = 0;
   size_t headroom_ = 0;
+  LoneSets lone_sets_;
   uint64_t busy_poll_ns_ = 0;
   int watched_ = 0;
   bool accepts_descriptors_ = true;

@@ -1,11 +1,11 @@
 // Sending what a plan lays out: the pieces and descriptors of one sendmsg, or of several in one sendmmsg.
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 
 #include "bytes_of.h"
+#include "closing.h"
 #include "control_message.h"
 #include "socket.h"
 
@@ -18,12 +18,13 @@ constexpr size_t kMostPieces = 256;
 
 }  // namespace
 
-// The plan's rows, one a message: pieces, descriptors, whether to close them once they are sent; then for each piece
+// send(messages, chunks). The plan's rows, one a message: pieces, descriptors, whether to close them once they are sent; then for each piece
 // its chunk's index, start and length; then the descriptors.
 Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const size_t count = info[0].As<Napi::Number>().Uint32Value();
-  const auto chunks = info[1].As<Napi::Array>();
+  const napi_value chunks = info[1];
+  const bool single = info[1].IsTypedArray();
   int32_t* control = environment_->control();
   control[kSentMessages] = 0;
   control[kSendError] = 0;
@@ -55,7 +56,9 @@ Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
     for (size_t i = 0; i < piece_count; ++i, piece += 3) {
       const auto index = static_cast<size_t>(piece[0]);
       if (index != chunk_index) {
-        chunk_data = BytesOf(env, chunks.Get(static_cast<uint32_t>(index)), &chunk_length);
+        napi_value chunk = chunks;
+        if (!single) napi_get_element(env, chunks, static_cast<uint32_t>(index), &chunk);
+        chunk_data = BytesOf(env, chunk, &chunk_length);
         chunk_index = index;
       }
       const auto start = static_cast<size_t>(piece[1]);
@@ -92,13 +95,14 @@ Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
   }
 
   double bytes = 0;
+  Closing closing;
   row = environment_->plan();
   for (int i = 0; i < sent; ++i) {
     bytes += messages[static_cast<size_t>(i)].msg_len;
     const int32_t* fds = row + 3 + 3 * row[0];
     // A message that was begun has handed over its whole set, however few of its bytes went (fact 12).
     for (int32_t k = 0; row[2] != 0 && k < row[1]; ++k) {
-      if (environment_->ledger().Remove(fds[k])) ::close(fds[k]);
+      if (environment_->ledger().Remove(fds[k])) closing.Add(fds[k]);
     }
     row = fds + row[1];
   }

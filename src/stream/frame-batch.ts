@@ -6,7 +6,7 @@
  */
 
 import type { FrameTable } from '../framing/index.js'
-import { adoptForNow, guardFromNow } from '../transport/descriptor.js'
+import { adoptForNow, closeOwners, guardFromNow } from '../transport/descriptor.js'
 import { closeDescriptors, type Descriptor } from '../transport/index.js'
 import { type Frame, ReceivedFrame } from './frame.js'
 
@@ -103,7 +103,7 @@ export class ReceivedBatch implements FrameBatch {
   /** Ends its validity and closes what nobody took. */
   close(): void {
     const asked = this.#descriptors.size > 0 // emptying even an empty Map makes a new table
-    if (asked) for (const descriptors of this.#descriptors.values()) for (const one of descriptors) one.close()
+    if (asked) closeOwners(this.#descriptors.values())
     if (this.#single !== undefined && !this.#descriptors.has(0)) this.#single[Symbol.dispose]()
     if (this.#table?.bears === true) this.#closeUnasked(this.#table)
     if (asked) this.#descriptors.clear()
@@ -114,10 +114,12 @@ export class ReceivedBatch implements FrameBatch {
   }
 
   #closeUnasked(table: FrameTable): void {
+    const unasked: number[] = []
     for (let i = 0; i < this.length; i++) {
       const bearing = table.bearing(this.#first + i)
-      if (bearing !== undefined && !this.#descriptors.has(i)) closeDescriptors(bearing.fds)
+      if (bearing !== undefined && !this.#descriptors.has(i)) unasked.push(...bearing.fds)
     }
+    closeDescriptors(unasked)
   }
 
   #check(i: number): void {

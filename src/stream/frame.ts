@@ -4,7 +4,7 @@
  * Descriptors are born here, one `Descriptor` each, so that a frame that nobody looks at is closed by whoever drops it
  * and, failing that, by the garbage collector. Knows nothing of how frames are consumed.
  */
-import { adoptOwned } from '../transport/descriptor.js'
+import { adoptOwned, closeOwners } from '../transport/descriptor.js'
 import type { Descriptor } from '../transport/index.js'
 
 export interface Frame {
@@ -66,7 +66,7 @@ export class ReceivedFrame implements Frame {
   }
 
   [Symbol.dispose](): void {
-    for (const descriptor of this.descriptors) descriptor.close()
+    if (this.descriptors.length > 0) closeOwners([this.descriptors])
   }
 }
 

@@ -18,7 +18,7 @@ export interface DirectionStats {
   readonly bytes: number
   readonly frames: number
   readonly descriptors: number
-  /** recvmsg; or send, sendmsg and sendmmsg. */
+  /** recvmsg and recvmmsg; or send, sendmsg and sendmmsg. */
   readonly systemCalls: number
   /** Times that the direction stopped: to receive, since nobody consumed; to send, since the kernel's buffer was full. */
   readonly pauses: number

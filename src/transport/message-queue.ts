@@ -6,6 +6,7 @@ import { closeDescriptors } from './descriptor.js'
 import { binding } from './native.js'
 import {
   controlSpace,
+  forgetChunks,
   type Layout,
   mostBytes,
   mostControlBytes,
@@ -89,8 +90,9 @@ export class MessageQueue implements OutgoingQueue {
     const { plan } = binding
     const layout = theLayout
     const { chunks } = layout
-    chunks.length = 0
+    forgetChunks(layout)
     layout.messages = 0
+    let memory: Uint8Array | undefined // the last of the chunks
     let at = 0
     let pieces = 0
     let control = 0
@@ -104,7 +106,10 @@ export class MessageQueue implements OutgoingQueue {
       plan[at++] = message.fds.length
       plan[at++] = message.owned ? 1 : 0
       for (const { bytes: chunk, start, end } of message.pieces) {
-        if (chunks[chunks.length - 1] !== chunk) chunks.push(chunk)
+        if (memory !== chunk) {
+          memory = chunk
+          chunks.push(chunk)
+        }
         plan[at++] = chunks.length - 1
         plan[at++] = start
         plan[at++] = end - start

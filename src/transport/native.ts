@@ -36,10 +36,10 @@ export interface NativeSocket {
    */
   lend(memory: Uint8Array | undefined, ahead: number): void
   /**
-   * Sends the first `messages` rows of `plan`, whose pieces lie in `chunks`; as many as one system call takes.
+   * Sends the first `messages` rows of `plan`, whose pieces lie in `chunks`, or all in one; as many as one system call takes.
    * Returns the bytes sent; `control` has the messages begun and the errno.
    */
-  send(messages: number, chunks: readonly Uint8Array[]): number
+  send(messages: number, chunks: readonly Uint8Array[] | Uint8Array): number
   /** Sends bytes[start, start + length) without descriptors. Returns the bytes sent, or a negative errno. */
   sendRun(bytes: Uint8Array, start: number, length: number): number
   shutDown(): number

@@ -52,6 +52,11 @@ export interface OutgoingQueue {
 /** The thread's: a layout is handed to the kernel before there is another one. */
 export const theLayout: Layout = { messages: 0, chunks: [] }
 
+/** By `pop`, which is a few instructions; to set the length of an array is a call of the runtime. */
+export function forgetChunks({ chunks }: Layout): void {
+  while (chunks.length > 0) chunks.pop()
+}
+
 /** What waits with descriptors that are borrowed so far. */
 interface Bearer {
   fds: readonly number[]

@@ -8,6 +8,7 @@ import { closeDescriptors } from './descriptor.js'
 import { binding } from './native.js'
 import {
   controlSpace,
+  forgetChunks,
   type Layout,
   mostBytes,
   mostControlBytes,
@@ -143,12 +144,13 @@ export class SendQueue implements OutgoingQueue, RunOwner {
     const { plan } = binding
     const layout = theLayout
     const { chunks } = layout
-    chunks.length = 0
+    forgetChunks(layout)
     layout.messages = 0
     let at = 0
     let pieces = 0
     let control = 0
     let room = mostBytes
+    let memory: Uint8Array | undefined // the last of the chunks; of an empty array, looking that up is slow
     let i = this.#head
     while (i < this.#pieces.length && layout.messages < mostMessages && pieces < mostPieces && room > 0) {
       const first = this.#pieces[i] as Piece
@@ -160,7 +162,10 @@ export class SendQueue implements OutgoingQueue, RunOwner {
       let piece = first
       let bytes = 0
       do {
-        if (chunks[chunks.length - 1] !== piece.bytes) chunks.push(piece.bytes)
+        if (memory !== piece.bytes) {
+          memory = piece.bytes
+          chunks.push(memory)
+        }
         plan[at] = chunks.length - 1
         plan[at + 1] = piece.start
         const length = Math.min(piece.end - piece.start, room)

@@ -40,6 +40,8 @@ export interface SystemCalls {
   disown(fd: number): number
   /** -EBADF: not in the ledger, and nothing was closed. Any other errno is close(2)'s, and the number is free. */
   closeFd(fd: number): number
+  /** The first `count` of the numbers, those that are in the ledger; such as follow one another by one system call. */
+  closeFds(numbers: Int32Array, count: number): void
   /** An owned duplicate, closed on exec. */
   dup(fd: number): number
   ledgerCount(): number

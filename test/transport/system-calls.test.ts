@@ -52,6 +52,19 @@ describe('the ledger', () => {
     expect([binding.closeFd(-1), binding.closeFd(1 << 30), binding.disown(-1)]).toEqual(Array(3).fill(Errno.EBADF))
   })
 
+  it('closes many at once, and of these only what it owns', () => {
+    const file = openSync('/dev/null', 'r')
+    const fds = Array.from({ length: 8 }, () => binding.dup(file))
+    const [stranger, gone] = [fds[3] as number, fds[5] as number]
+    binding.disown(stranger)
+    binding.closeFd(gone)
+    binding.closeFds(Int32Array.of(...fds.slice(0, 7), -1, fds[7] as number), 8)
+    expect(fds.filter((fd) => existsSync(`/proc/self/fd/${fd}`))).toEqual([stranger, fds[7]])
+    binding.closeFds(Int32Array.of(fds[7] as number, fds[7] as number), 99)
+    expect(fds.filter((fd) => existsSync(`/proc/self/fd/${fd}`))).toEqual([stranger])
+    for (const fd of [stranger, file]) closeSync(fd)
+  })
+
   it('forgets what is disowned, and leaves it open', () => {
     const fd = binding.dup(2)
     expect([binding.disown(fd), binding.disown(fd), binding.closeFd(fd)]).toEqual([0, Errno.EBADF, Errno.EBADF])
