@@ -11,7 +11,7 @@ import { type Codec, type CodecConnection, checkCodec, type FrameReader } from '
 import type { DescriptorSet } from './descriptor-set.js'
 import { FrameTable } from './frame-table.js'
 import { GrowingFrame } from './growing-frame.js'
-import { LargeFrame } from './large-frame.js'
+import { type Allocate, allocateFresh, LargeFrame } from './large-frame.js'
 import type { FrameLimits } from './limits.js'
 import { AnnouncedPairing } from './pairing/announced-pairing.js'
 import { BoundaryPairing } from './pairing/boundary-pairing.js'
@@ -60,6 +60,7 @@ export class FrameDecoder {
   #need = 1
   #bearer: PairedFrame | undefined
   #large: LargeFrame | undefined
+  #allocate = allocateFresh
   /** Instead of #at: a frame that cannot be measured yet, and has become long. */
   #growing: GrowingFrame | undefined
 
@@ -81,6 +82,11 @@ export class FrameDecoder {
     this.#largeFrom = options.largeFrom ?? defaultLargeFrom
     this.#cutsAtReceives = codec.cutsAtReceives === true
     this.#pairing = new pairings[codec.pairing](limits.maxDescriptors, this.discarded)
+  }
+
+  /** The memory of large frames that are begun from now on comes from there. By default each has its own for good. */
+  allocateBy(allocate: Allocate): void {
+    this.#allocate = allocate
   }
 
   /**
@@ -148,6 +154,11 @@ export class FrameDecoder {
    */
   get wanted(): Uint8Array | undefined {
     return this.#large?.rest
+  }
+
+  /** Bytes of the frame whose memory is `wanted`, or 0. */
+  get assembling(): number {
+    return this.#large?.length ?? 0
   }
 
   /**
@@ -305,7 +316,7 @@ export class FrameDecoder {
 
   /** The frame at #at moves into memory of its own; all of the chunk is consumed. */
   #startLarge(position: number): void {
-    this.#large = new LargeFrame(position, this.#length, this.#reader, this.#bytes, this.#at)
+    this.#large = new LargeFrame(position, this.#length, this.#reader, this.#bytes, this.#at, this.#allocate)
     this.#at += this.#reader.payloadOffset
     this.#at += this.#large.fill(this.#bytes, this.#at, this.#end)
     this.#length = 0
@@ -359,7 +370,7 @@ export class FrameDecoder {
       const memory = growing.memory.subarray(0, length)
       this.#finishAlone(position, position + length, memory, payloadOffset, payloadLength, flags)
     } else {
-      this.#large = new LargeFrame(position, length, reader, growing.memory, 0)
+      this.#large = new LargeFrame(position, length, reader, growing.memory, 0, this.#allocate)
       this.#large.fill(growing.memory, payloadOffset, growing.length)
     }
   }

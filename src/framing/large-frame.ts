@@ -4,6 +4,12 @@
  */
 import type { FrameReader } from './codec.js'
 
+/** Gives memory of so many bytes, whatever its content, which nobody else writes to while the frame lies in it. */
+export type Allocate = (bytes: number) => Uint8Array
+
+/** Nobody else's for good. Not zeroed: no byte is shown before it was received. */
+export const allocateFresh: Allocate = (bytes) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer)
+
 export class LargeFrame {
   /** Stream position of the frame's first byte. */
   readonly position: number
@@ -19,15 +25,21 @@ export class LargeFrame {
   #filled = 0
 
   /** The frame that `reader` has just measured, which begins at `bytes[start]`. */
-  constructor(position: number, length: number, reader: FrameReader, bytes: Uint8Array, start: number) {
+  constructor(
+    position: number,
+    length: number,
+    reader: FrameReader,
+    bytes: Uint8Array,
+    start: number,
+    memory: Allocate,
+  ) {
     this.position = position
     this.length = length
     this.payloadLength = reader.payloadLength
     this.flags = reader.flags ?? 0
     this.#memoryPosition = position + reader.payloadOffset
     this.header = new Uint8Array(bytes.subarray(start, start + reader.payloadOffset))
-    // Not zeroed: no byte is shown before it was received.
-    this.memory = new Uint8Array(Buffer.allocUnsafeSlow(length - reader.payloadOffset).buffer)
+    this.memory = memory(length - reader.payloadOffset)
   }
 
   get complete(): boolean {

@@ -18,6 +18,7 @@ export class MessageDecoder {
   readonly discarded: number[] = []
   /** No message needs memory before it is there. */
   readonly wanted: Uint8Array | undefined = undefined
+  readonly assembling: number = 0
 
   readonly #limits: FrameLimits
   #bytes: Uint8Array = nothing

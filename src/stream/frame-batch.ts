@@ -12,9 +12,9 @@ import { type Frame, ReceivedFrame } from './frame.js'
 
 export interface BatchOptions {
   /**
-   * True: most payloads are to outlive the callback. Frames that follow one of over 32 KiB are then received into memory of
-   * their own too, whether or not the slab has room for them, so that they `stay` and need not be copied. Default false:
-   * whatever fits into the slab is shown there, and no memory is allocated for it.
+   * True: most payloads are to outlive the callback. Frames of over 32 KiB then have memory of their own, also those that
+   * the slab has room for where they follow another one, so that they `stay` and need not be copied. Default false: frames
+   * lie in memory that is warm and is written again after the callback, which is up to several times as fast.
    */
   readonly keeps?: boolean
 }
@@ -24,7 +24,10 @@ export interface FrameBatch {
   readonly length: number
   /** The memory in which all its payloads lie. It is written again after the callback, unless it `stays`. */
   readonly bytes: Uint8Array
-  /** True for a frame that was too large for the slab and has memory of its own: nobody writes to that any more. */
+  /**
+   * True for a frame that has memory of its own, to which nobody writes any more: with `keeps`, one of over 32 KiB; always,
+   * one that came as a memfd or had to wait for `resume`.
+   */
   readonly stays: boolean
   /** Payload i is bytes[start(i), end(i)). */
   start(i: number): number
@@ -51,10 +54,10 @@ export class ReceivedBatch implements FrameBatch {
   readonly #descriptors = new Map<number, readonly Descriptor[]>()
 
   /** Points it at the table's rows [first, end). */
-  openRows(table: FrameTable, first: number, end: number): void {
+  openRows(table: FrameTable, first: number, end: number, stays: boolean): void {
     this.#table = table
     this.#first = first
-    this.stays = table.ownsBytes
+    this.stays = stays
     this.length = end - first
     this.bytes = table.bytes
   }

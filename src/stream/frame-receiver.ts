@@ -14,6 +14,7 @@ import { slabsAreGuarded } from '../transport/receive-slab.js'
 import { type Frame, ReceivedFrame } from './frame.js'
 import { type BatchOptions, type FrameBatch, ReceivedBatch } from './frame-batch.js'
 import { Inbox } from './inbox.js'
+import { giveBack, lendMemory } from './lent-memory.js'
 import type { StreamSettings } from './options.js'
 import { ReceivedTally } from './received-tally.js'
 import { openSealed } from './sealed-payload.js'
@@ -33,6 +34,9 @@ type Consumer = 'frame event' | 'onBatch' | 'iterator'
 
 /** Of a large frame: room for its head, and for small ones that come before it. */
 const largeBeginning = 2048
+
+/** Payloads over this are large for the slab, where it is used again: of those that end in it, half would be copied. */
+const largeWhereShared = 128 * 1024
 
 /**
  * The thread's, as the slab is: a wake-up is taken in and handed on before there is another one. An idle stream has none
@@ -131,6 +135,7 @@ export class FrameReceiver {
     this.#consume('onBatch')
     this.#onBatch = callback
     this.#keeps = keeps
+    if (!keeps && this.#decoder instanceof FrameDecoder) this.#decoder.allocateBy(lendMemory)
     this.#flow()
   }
 
@@ -206,7 +211,7 @@ export class FrameReceiver {
     this.#filled = decoder.next(this.#table)
     if (decoder.discarded.length > 0) closeDescriptors(decoder.discarded.splice(0))
     const { wanted } = decoder
-    const expectsLarge = this.#keeps && (wanted !== undefined || this.#endsWithLarge(received))
+    const expectsLarge = this.#expectsLarge(received)
     if (wanted !== undefined || expectsLarge || this.#lending) {
       this.#lending = wanted !== undefined || expectsLarge
       this.#socket.lend(wanted, expectsLarge ? largeBeginning : 0)
@@ -215,13 +220,16 @@ export class FrameReceiver {
   }
 
   /**
-   * Behind a large frame comes another one, most often. Of that, only the beginning is received into the slab, where frames
-   * are kept: so the rest goes into memory of its own, and it need not be copied or keep all of the slab.
+   * Behind a large frame comes another one, most often. Of that, only the beginning is received into the slab: so the rest
+   * goes where it is to stay, and need not be copied or, where frames are kept, keep all of the slab.
    */
-  #endsWithLarge({ start, end }: Received): boolean {
+  #expectsLarge({ start, end }: Received): boolean {
+    const large = this.#keeps ? defaultLargeFrom : largeWhereShared
+    const { assembling } = this.#decoder
+    if (assembling > 0) return assembling > large
     const table = this.#table
     const last = table.length - 1
-    return last >= 0 && table.end(last) - table.start(last) > defaultLargeFrom && this.#decoder.consumed === end - start
+    return last >= 0 && table.end(last) - table.start(last) > large && this.#decoder.consumed === end - start
   }
 
   /** Hands on what was taken in. */
@@ -371,9 +379,14 @@ export class FrameReceiver {
 
   #deliverRun(first: number, end: number): void {
     const batch = this.#ownBatch
-    batch.openRows(this.#table, first, end)
+    const { bytes, ownsBytes } = this.#table
+    batch.openRows(this.#table, first, end, this.#keeps && ownsBytes)
     this.#tally.count(this.#table, first, end)
-    this.#callBack(batch)
+    try {
+      this.#callBack(batch)
+    } finally {
+      if (ownsBytes && !this.#keeps) giveBack(bytes)
+    }
   }
 
   get #ownInbox(): Inbox {

@@ -28,6 +28,7 @@ export class Sending implements Writer {
   /** Made when the machine is short of something for the first time. */
   #wait: Backoff | undefined
   #writeBlocked = false
+  #yields = false
   #flushDue = false
   #turnOfFlush = -1
   #bytes = 0
@@ -43,9 +44,9 @@ export class Sending implements Writer {
     this.queue = settings.keepsMessages ? new MessageQueue() : new SendQueue()
   }
 
-  /** Whether a flush now would only wait: the kernel's buffer is full, or pressure has to pass. */
+  /** Whether a flush now would only wait: the kernel's buffer is full, pressure has to pass, or it is others' turn. */
   get blocked(): boolean {
-    return this.#writeBlocked || this.#wait?.pending === true
+    return this.#writeBlocked || this.#yields || this.#wait?.pending === true
   }
 
   get stats(): { bytes: number; calls: number; pauses: number; pressures: number } {
@@ -80,7 +81,7 @@ export class Sending implements Writer {
     const budgetEnd = this.#bytes + flushBudget
     while (!this.queue.empty) {
       if (this.#bytes >= budgetEnd) {
-        this.#awaitWritable() // it is, so this goes on behind the loop's other work
+        this.#yieldTurn()
         break
       }
       this.#calls++
@@ -188,6 +189,18 @@ export class Sending implements Writer {
     } catch (failure) {
       this.#fail(failure as PillionError) // nothing would tell when it can go on
     }
+  }
+
+  /**
+   * Goes on behind the loop's other work. The poll would not do: it tells of a writable socket only once three quarters of
+   * the send buffer are free again, when a fast reader has almost nothing left to read.
+   */
+  #yieldTurn(): void {
+    this.#yields = true
+    setImmediate(() => {
+      this.#yields = false
+      this.flush()
+    })
   }
 
   /**

@@ -196,7 +196,7 @@ describe.each(readinesses)('with readiness %s', (readiness) => {
 
     test.each<[string, BatchOptions]>([
       ['with `keeps`, a large frame has memory of its own, whether or not the slab had room for it', { keeps: true }],
-      ['without, what fits into the slab is shown there', {}],
+      ['without, a frame lies in memory that is written again, whether or not the slab had room for it', {}],
     ])('%s', async (_, options) => {
       const [a, b] = streamPair({ readiness })
       const seen: { stays: boolean; alone: boolean; right: boolean; names: string[] }[] = []
@@ -226,10 +226,27 @@ describe.each(readinesses)('with readiness %s', (readiness) => {
       for (const [i, { stays, alone }] of seen.entries()) {
         expect({ i, stays }).toEqual({
           i,
-          stays: lengths[i] === 1_000_000 || (options.keeps === true && behindLarge[i]),
+          stays: options.keeps === true && (lengths[i] === 1_000_000 || behindLarge[i]),
         })
         if (stays) expect({ i, alone }).toEqual({ i, alone: true })
       }
+    })
+
+    test('large frames lie in the same memory one after the other, and are whole', async () => {
+      const [a, b] = streamPair({ readiness })
+      const length = 1_000_000
+      const seen: { memory: ArrayBufferLike; stays: boolean }[] = []
+      b.onBatch((batch) => {
+        const payload = batch.bytes.subarray(batch.start(0), batch.end(0))
+        expect(same(payload, pattern(length, seen.length))).toBe(true)
+        seen.push({ memory: batch.bytes.buffer, stays: batch.stays })
+      })
+      for (let count = 1; count <= 4; count++) {
+        a.send(pattern(length, count - 1))
+        await until(() => seen.length === count)
+      }
+      expect(new Set(seen.map(({ memory }) => memory)).size).toBe(1)
+      expect(seen.map(({ stays }) => stays)).toEqual([false, false, false, false])
     })
 
     test('a frame of it outlives it, with its descriptors', async () => {
