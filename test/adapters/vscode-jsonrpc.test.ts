@@ -142,3 +142,22 @@ describe.each([contentLength(), pillion()])('a language server by $name()', (cod
     await expect(pending).rejects.toMatchObject({ code: library.ErrorCodes.PendingResponseRejected })
   })
 })
+
+it('sends what was written in a turn that others follow, though the connection is disposed of in it', async () => {
+  const [left, right] = streamPair()
+  const asking = adapter.createMessageConnection(left)
+  const answering = adapter.createMessageConnection(right)
+  const heard: string[] = []
+  asking.onNotification('last', (text: string) => void heard.push(text))
+  answering.onNotification('first', () => {
+    void answering.sendNotification('last', 'words')
+    answering.dispose()
+  })
+  asking.listen()
+  answering.listen()
+  for (let i = 0; i < 20; i++) void asking.sendNotification('first')
+  await expect.poll(() => heard).toEqual(['words'])
+  await expect.poll(() => right.destroyed).toBe(true)
+  asking.dispose()
+  left.destroy()
+})

@@ -39,7 +39,7 @@ export interface MessageStreams {
  * Throws UsageError for a stream of another codec than these two.
  */
 export function messageStreams(stream: FrameStream, options: ConnectionOptions = {}): MessageStreams {
-  const { reader, writer, calls } = joined(stream, options)
+  const { reader, writer, calls } = joined(stream, options, false) // whoever ends the stream cannot know what is held back
   return { reader, writer, options: { ...options, messageStrategy: calls.strategy(options.messageStrategy) } }
 }
 
@@ -58,13 +58,13 @@ export function createMessageConnection(
   options: ConnectionStrategy | ConnectionOptions = {},
 ): MessageConnection {
   const given: ConnectionOptions = ConnectionStrategy.is(options) ? { connectionStrategy: options } : options
-  const { reader, writer, calls } = joined(stream, given)
+  const { reader, writer, calls } = joined(stream, given, true)
   const messageStrategy = calls.strategy(given.messageStrategy)
   const connection = createConnection(reader, writer, logger, { ...given, messageStrategy })
   connection.onClose(() => connection.dispose())
   connection.onDispose(() => {
     calls.dispose()
-    finish(stream, calls)
+    finish(stream, calls, writer)
   })
   return connection
 }
@@ -72,7 +72,7 @@ export function createMessageConnection(
 /** For answers that are not there yet, and for a peer that does not end. */
 const patienceMilliseconds = 2000
 
-function joined(stream: FrameStream, { maxParallelism = -1 }: ConnectionOptions) {
+function joined(stream: FrameStream, { maxParallelism = -1 }: ConnectionOptions, holdsBack: boolean) {
   const { codec } = stream
   if (codec !== contentLength() && codec !== pillion()) {
     throw new UsageError(
@@ -81,7 +81,7 @@ function joined(stream: FrameStream, { maxParallelism = -1 }: ConnectionOptions)
   }
   const encoding = codec === pillion() ? messagePack : json
   const calls = new Calls()
-  const writer = new FrameMessageWriter({ stream, encoding, calls, othersWait: () => reader.othersWait })
+  const writer = new FrameMessageWriter({ stream, encoding, calls, othersWait: () => holdsBack && reader.othersWait })
   const reader: FrameMessageReader = new FrameMessageReader({
     stream,
     encoding,
@@ -95,11 +95,12 @@ function joined(stream: FrameStream, { maxParallelism = -1 }: ConnectionOptions)
 }
 
 /** Closed at once with something of the peer's unread, it would look like a crash to the peer (ECONNRESET). */
-function finish(stream: FrameStream, calls: Calls): void {
+function finish(stream: FrameStream, calls: Calls, writer: FrameMessageWriter): void {
   if (stream.destroyed) return
   const patience = setTimeout(() => stream.destroy(), patienceMilliseconds).unref()
   stream.once('close', () => clearTimeout(patience))
   calls.whenIdle(() => {
+    writer.release()
     stream.end().then(
       () => stream.destroyed || stream.unref(),
       () => stream.destroy(),

@@ -51,7 +51,7 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
       const { payload, descriptors } = encoded
       let goesOn: boolean
       try {
-        this.#release()
+        this.release()
         goesOn = stream.send(payload, descriptors) // not transferred: then it throws what it finds out at once
       } finally {
         for (const descriptor of descriptors) descriptor.close()
@@ -69,12 +69,28 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
   /** The connection has taken another received message. */
   turned(): void {
     if (this.#held.length === 0) return
-    if (!this.#parts.othersWait() || performance.now() - this.#heldSince > heldMilliseconds) this.#release()
+    if (!this.#parts.othersWait() || performance.now() - this.#heldSince > heldMilliseconds) this.release()
+  }
+
+  /** Sends what was held back. */
+  release(): void {
+    const held = this.#held
+    if (held.length === 0) return
+    this.#held = []
+    this.#heldBytes = 0
+    this.#link.gather(() => {
+      try {
+        for (const payload of held) this.#parts.stream.send(payload)
+      } catch (error) {
+        if (!(error instanceof ClosedError)) throw error
+        // The stream has ended meanwhile, as it might have a moment later.
+      }
+    })
   }
 
   /** Ends this direction behind what was written. */
   end(): void {
-    this.#release()
+    this.release()
     this.#parts.stream.end().catch((error: Error) => this.fireError(error))
   }
 
@@ -91,22 +107,7 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
     if (this.#held.length === 0) this.#heldSince = performance.now()
     this.#held.push(payload)
     this.#heldBytes += payload.length
-    if (this.#held.length >= mostHeld || this.#heldBytes > mostHeldBytes) this.#release()
+    if (this.#held.length >= mostHeld || this.#heldBytes > mostHeldBytes) this.release()
     return true
-  }
-
-  #release(): void {
-    const held = this.#held
-    if (held.length === 0) return
-    this.#held = []
-    this.#heldBytes = 0
-    this.#link.gather(() => {
-      try {
-        for (const payload of held) this.#parts.stream.send(payload)
-      } catch (error) {
-        if (!(error instanceof ClosedError)) throw error
-        // The stream has ended meanwhile, as it might have a moment later.
-      }
-    })
   }
 }
