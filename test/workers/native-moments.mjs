@@ -17,6 +17,14 @@ const sentMessages = 7 // in `control`
 
 const slab = new Uint8Array(256 * 1024)
 binding.setSlab(slab)
+binding.setCallbacks(
+  function () {
+    this.on.readable()
+  },
+  function () {
+    this.on.writable()
+  },
+)
 const kept = []
 const spin = () => {
   ready()
@@ -27,15 +35,13 @@ const spin = () => {
 function pair(spill) {
   const [left, right] = binding.socketPair(spill === undefined ? stream : seqpacket).map((fd) => {
     const on = { readable() {}, writable() {} }
-    const onReadable = () => on.readable()
-    const onWritable = () => on.writable()
-    const socket = new binding.Socket(fd, edge, onReadable, onWritable, spill !== undefined)
+    const socket = Object.assign(new binding.Socket(fd, edge, spill !== undefined), { on, fd })
     socket.configure(253, 0, true, false)
     if (spill !== undefined) {
       binding.stampMessages(fd)
       socket.lend(spill, 0)
     }
-    kept.push(onReadable, onWritable, socket)
+    kept.push(socket)
     return { socket, on }
   })
   return [left, right]
