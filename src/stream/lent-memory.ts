@@ -4,7 +4,7 @@
  *
  * It is held weakly while no frame lies in it: a collector that runs meanwhile takes it. Knows nothing of streams.
  */
-import { markAsUntransferable } from 'node:worker_threads'
+import { workerThreads } from '../transport/node-modules.js'
 
 /** Memory that is kept: so many pieces, and so many bytes in all. */
 const mostPieces = 8
@@ -47,7 +47,7 @@ function fresh(bytes: number): ArrayBufferLike {
   // Not zeroed: no byte of a frame is shown before it was received.
   const { buffer } = Buffer.allocUnsafeSlow(bytes)
   // What later frames lie in as well: whoever posts one to a worker must not take the others away.
-  markAsUntransferable(buffer)
+  workerThreads().markAsUntransferable(buffer)
   return buffer
 }
 
