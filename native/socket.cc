@@ -214,9 +214,10 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
         if (looks) lone_sets_.Saw(several.bytes > 0);
         looks = false;
         if (several.error == -EAGAIN) readiness_->Exhausted(UV_READABLE);
-        else if (several.error != 0) status = several.error;
+        else if (several.error != 0) untold_error_ = several.error;
         if (several.ended) status = kEndOfFile;
-        filled.drained = several.error != 0 || several.ended || (several.emptied && readiness_->TellsOfTheRest());
+        filled.drained =
+            several.error == -EAGAIN || several.ended || (several.emptied && readiness_->TellsOfTheRest());
         if (filled.drained) break;
         continue;
       }
@@ -239,7 +240,9 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
     if (got < 0) {
       if (errno == EINTR) continue;
       filled.drained = true;
-      if (errno == EAGAIN) {
+      if (untold_error_ != 0) {
+        status = std::exchange(untold_error_, 0);
+      } else if (errno == EAGAIN) {
         if (looks) lone_sets_.Saw(false);
         readiness_->Exhausted(UV_READABLE);
       } else {
@@ -250,7 +253,7 @@ Socket::Filled Socket::Fill(napi_value slab_value) {
     const size_t count = message.msg_controllen > 0 ? TakeDescriptors(&message, rows.next + kRowInts) : 0;
     const bool truncated = (message.msg_flags & MSG_CTRUNC) != 0;
     if (got == 0 && count == 0 && !truncated) {
-      status = kEndOfFile;
+      status = untold_error_ == 0 ? kEndOfFile : std::exchange(untold_error_, 0);
       filled.drained = true;
       break;
     }

@@ -86,6 +86,7 @@ class Socket final : public Napi::ObjectWrap<Socket>, private ReadinessTarget, p
   bool tells_receives_ = false;  // a row for each recvmsg, not only for those that return a set
   bool keeps_messages_ = false;  // the kernel keeps boundaries: each recvmsg is a message
   bool reset_ = false;           // ECONNRESET was said, and messages may still come
+  int32_t untold_error_ = 0;     // recvmmsg has said it, and bytes may still come
 };
 
 }  // namespace pillion

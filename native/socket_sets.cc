@@ -24,13 +24,15 @@ constexpr size_t kMostEach = 4096;
 // How many recvmsg of `each` bytes may be made at once: whatever they bring must find its place in `room` bytes of the
 // slab, in the rows and in the descriptor table, or it would be lost.
 size_t Socket::MostAtOnce(size_t each, size_t room, const Rows& rows) const {
-  if (headroom_ == 0 || each > kMostEach) return 1;
+  if (headroom_ == 0 || each > kMostEach || untold_error_ != 0) return 1;
   const size_t fit = std::min(room / each, environment_->headroom().Times(headroom_));
   return std::min({kMostAtOnce, rows.Room(), fit});
 }
 
 // As many recvmsg, of `each` bytes at most; the bytes lie in one piece in `into` afterwards. `position`: where they begin
 // among those of the wake-up.
+//
+// Unlike a recvmsg, a recvmmsg says first, and then forgets, what error the socket has: of a reset before what came before it.
 Socket::Several Socket::FillSeveral(uint8_t* into, size_t each, size_t most, size_t position, Rows* rows) {
   std::array<ReceiveControl, kMostAtOnce> ancillary;
   std::array<iovec, kMostAtOnce> pieces;
