@@ -57,6 +57,19 @@ describe('calls', () => {
     server.close()
   })
 
+  it('go to what a call will return, many of them, some before it has returned and some behind', async () => {
+    const [stream, peer] = streamPair({ codec: capnp() })
+    const server = capnpEsPeer(peer, {})
+    const conn = new FrameConn(stream)
+    const file = conn.bootstrap(Peer).file((params) => {
+      params.name = 'pipelined'
+    })
+    const names = Array.from({ length: 20 }, () => file.getFile().name().promise())
+    for (const { name } of await Promise.all(names)) expect(name).toBe('pipelined')
+    conn.shutdown()
+    server.close()
+  })
+
   it('that fail are told, and end nothing: neither a method that throws nor a missing main interface', async () => {
     const uncaught = unhandled()
     const { near } = ends({

@@ -18,8 +18,8 @@ const interfacePointer = 3
 /** Of one message: the list is gone through whole, whatever length a few bytes say that it has. */
 const mostCapabilities = 4096
 
-type Queueing = Client & { flushQueue?(): void }
-type Caps = { readonly _capnp: { readonly capTable?: readonly (Client | null)[] } }
+type Queue = Client & { readonly _client: Client; flushQueue(): void }
+type Caps = { readonly _capnp: { readonly capTable?: (Client | null)[] } }
 
 export class FrameConn extends Conn {
   /** Received and not closed yet: of calls, by the question's id, and of results. */
@@ -58,8 +58,14 @@ export class FrameConn extends Conn {
     const { fulfill } = answer
     answer.fulfill = (results: Struct) => {
       fulfill.call(answer, results)
-      // Calls that came for a capability in the results wait there, and the library sends none of them on.
-      for (const client of capsOf(results.segment.message)) (client as Queueing | null)?.flushQueue?.()
+      // Calls that came for a capability in the results wait there, and the library sends none of them on. Nor does what they
+      // wait in take a further one: it counts as full from the beginning.
+      const caps = capsOf(results.segment.message)
+      for (const [i, client] of caps.entries()) {
+        if (!isQueue(client)) continue
+        client.flushQueue()
+        caps[i] = client._client
+      }
     }
     return answer
   }
@@ -203,6 +209,10 @@ export class FrameConn extends Conn {
   }
 }
 
-function capsOf(message: Whole): readonly (Client | null)[] {
+function capsOf(message: Whole): (Client | null)[] {
   return (message as Caps)._capnp.capTable ?? []
+}
+
+function isQueue(client: Client | null): client is Queue {
+  return client !== null && 'flushQueue' in client && '_client' in client
 }
