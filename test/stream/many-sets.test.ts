@@ -57,21 +57,24 @@ describe.each<StreamOptions>([
   })
 })
 
-test.each(['level', 'edge'] as const)('a reset is told of behind all that came before it, by %s readiness', async (readiness) => {
-  const [a, b] = streamPair({ sendBuffer: 1024 * 1024, readiness })
-  b.send(Buffer.from('never read'))
-  await b.flush()
-  const names = Array.from({ length: 40 }, (_, i) => `${i}`)
-  for (const name of names) sendNamed(a, Buffer.from('x'), [name])
-  await a.flush()
-  a.destroy() // with input unread: a reset, which the kernel notes at the other end while all of this waits there
-  const came: string[] = []
-  const iterate = async () => {
-    for await (using frame of b) came.push(...namesOf(frame))
-  }
-  await expect(iterate()).rejects.toMatchObject({ code: 'ECONNRESET', syscall: 'recvmsg' })
-  expect(came).toEqual(names)
-})
+test.each(['level', 'edge'] as const)(
+  'a reset is told of behind all that came before it, by %s readiness',
+  async (readiness) => {
+    const [a, b] = streamPair({ sendBuffer: 1024 * 1024, readiness })
+    b.send(Buffer.from('never read'))
+    await b.flush()
+    const names = Array.from({ length: 40 }, (_, i) => `${i}`)
+    for (const name of names) sendNamed(a, Buffer.from('x'), [name])
+    await a.flush()
+    a.destroy() // with input unread: a reset, which the kernel notes at the other end while all of this waits there
+    const came: string[] = []
+    const iterate = async () => {
+      for await (using frame of b) came.push(...namesOf(frame))
+    }
+    await expect(iterate()).rejects.toMatchObject({ code: 'ECONNRESET', syscall: 'recvmsg' })
+    expect(came).toEqual(names)
+  },
+)
 
 test('a batch closes what it was asked for and what it was not, however many there are', async () => {
   const [a, b] = streamPair({ sendBuffer: 1024 * 1024 })
