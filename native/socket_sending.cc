@@ -18,8 +18,8 @@ constexpr size_t kMostPieces = 256;
 
 }  // namespace
 
-// send(messages, chunks). The plan's rows, one a message: pieces, descriptors, whether to close them once they are sent; then for each piece
-// its chunk's index, start and length; then the descriptors.
+// send(messages, chunks). The plan's rows, one a message: pieces, descriptors, whether to close them once they are sent;
+// then for each piece its chunk's index, start and length; then the descriptors.
 Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const size_t count = info[0].As<Napi::Number>().Uint32Value();

@@ -3,20 +3,12 @@
  *
  * Owns their descriptors until then. Knows no stream.
  */
+import type { FrameBatch } from '../../stream/index.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import type { Descriptor } from '../../transport/index.js'
 import { sendGathered } from '../../transport/turn.js'
 
-/** Of a FrameBatch, what is needed of it. */
-interface Batch {
-  readonly length: number
-  readonly bytes: Uint8Array
-  readonly stays: boolean
-  start(i: number): number
-  end(i: number): number
-  descriptors(i: number): readonly Descriptor[]
-  lost(i: number): number
-}
+type Batch = Pick<FrameBatch, 'length' | 'bytes' | 'stays' | 'start' | 'end' | 'descriptors' | 'lost'>
 
 export interface WaitingFrame {
   readonly payload: Uint8Array
