@@ -188,7 +188,7 @@ describe('add', () => {
   it('warns of a listener whose connections are messages', async () => {
     const { path } = await served({ type: 'seqpacket' })
     const warned = once(process, 'warning')
-    const stream = await connect(path, { type: 'seqpacket' })
+    await using stream = await connect(path, { type: 'seqpacket' }) // its own direction stays open at the peer's end
     expect((await warned)[0]).toMatchObject({ message: expect.stringContaining('connected Unix stream') })
     for await (const _ of stream) expect.unreachable('it is closed at once')
   })
