@@ -108,10 +108,11 @@ export class RpcSession<Remote = unknown> implements AsyncDisposable {
 
   /**
    * Resolves when no call is under way in either direction; new ones can still be made, by both. Rejects when the session
-   * ends abnormally before that.
+   * ends abnormally before that. Word of what was let go of before is sent at once.
    */
   drain(): Promise<void> {
     if (this.#ended) return this.#abnormal ? Promise.reject(this.#error as RpcError) : Promise.resolve()
+    this.#connection.flush()
     if (this.#connection.idle) return Promise.resolve()
     return new Promise((resolve, reject) => {
       this.#drains.push(() => (this.#abnormal ? reject(this.#error) : resolve()))

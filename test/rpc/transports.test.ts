@@ -189,6 +189,7 @@ describe('a session over a stream', () => {
     onTestFinished(() => Promise.all([server.close(), client.close()]).then(() => {}))
     using api = client.getRemoteMain()
     await api.add(0, 0)
+    await client.drain() // that the bootstrap is finished has left
     const before = [right.stats.sent, left.stats.sent] as const
     const sums = await Promise.all(Array.from({ length: 80 }, async (_, i) => await api.add(i, i)))
     expect(sums).toEqual(Array.from({ length: 80 }, (_, i) => 2 * i))
@@ -197,6 +198,51 @@ describe('a session over a stream', () => {
       expect(after[i].frames - before[i].frames).toBe(80)
       expect(after[i].systemCalls - before[i].systemCalls).toBe(systemCalls)
     }
+  })
+})
+
+describe('what was let go of', () => {
+  class Opener extends RpcTarget {
+    open(): Main {
+      return new Main()
+    }
+  }
+
+  async function openSession() {
+    const [left, right] = pair()
+    const server = new RpcSession(left, new Opener())
+    const client = new RpcSession<Opener>(right)
+    onTestFinished(() => Promise.all([server.close(), client.close()]).then(() => {}))
+    const api = client.getRemoteMain()
+    using opened = await api.open()
+    await opened.add(0, 0)
+    await client.drain()
+    return { api, client, server, sent: () => right.stats.sent.systemCalls }
+  }
+
+  it('leaves with the next call', async () => {
+    const { api, client, sent } = await openSession()
+    const before = sent()
+    for (let i = 0; i < 10; i++) {
+      using opened = api.open() // its Finish and its Release are of the call before
+      expect(await opened.add(i, i)).toBe(2 * i)
+    }
+    await client.drain()
+    expect(sent() - before).toBe(11)
+    api[Symbol.dispose]()
+  })
+
+  it('leaves also where no call follows, within the turn of the loop', async () => {
+    const { api, server, sent } = await openSession()
+    const opened = await api.open()
+    const before = sent()
+    const { exports } = server.getStats()
+    opened[Symbol.dispose]()
+    expect(sent()).toBe(before)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(sent()).toBe(before + 1)
+    await expect.poll(() => server.getStats().exports).toBe(exports - 1)
+    api[Symbol.dispose]()
   })
 })
 

@@ -130,7 +130,7 @@ export class Connection implements Link, ImportHost, QuestionHost {
         this.#hooks.onHeard?.()
         this.#receive(payload, descriptors, lost, stays)
       },
-      onBatchEnd: () => this.#outbox.flush(),
+      onBatchEnd: () => this.#outbox.flushAwaited(),
       onEnd: (error) => this.#ended(error),
     })
   }
@@ -168,6 +168,11 @@ export class Connection implements Link, ImportHost, QuestionHost {
     const cap = capabilityAt(question, noPath)
     question.release()
     return cap
+  }
+
+  /** Sends what waits for others to leave with. */
+  flush(): void {
+    this.#outbox.flush()
   }
 
   /** Sends a message that every peer echoes: if it is there, something arrives soon. */

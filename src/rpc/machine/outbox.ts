@@ -1,8 +1,12 @@
 /**
  * Outbox: messages that are to be sent, in order, until the code that is running is done: so a call can still be told
  * what its caller does with it next, and the messages of a turn leave together.
+ *
+ * What only lets go of something is not waited for. It leaves with the next message that is, or when no promise is left
+ * that could go on and call: alone it would be a system call more, and wake the peer for nothing.
  */
 import type { Descriptor } from '../../transport/index.js'
+import { afterPromises } from '../after-promises.js'
 import { asError, RpcError } from '../rpc-error.js'
 import type { RpcTransport } from '../transport.js'
 import { contentOf, onSentOf, type Wire } from '../wire/wire.js'
@@ -24,10 +28,22 @@ export class Outbox {
   readonly #limit: number
   readonly #onFailure: (error: Error) => void
   #messages: Outgoing[] = []
+  /** A flush is due behind the code that is running. */
   #due = false
+  /** A flush is due behind all promises that can go on. */
+  #dueLater = false
+  /** The peer waits for one of them. */
+  #awaited = false
   #closed = false
   #overLimit = false
-  readonly #flushSoon = (): void => this.flush()
+  readonly #flushSoon = (): void => {
+    this.#due = false
+    this.flushAwaited()
+  }
+  readonly #flushLast = (): void => {
+    this.#dueLater = false
+    this.flush()
+  }
   readonly #sendAll = (): void => this.#send()
 
   /** @param limit bytes that may wait for the peer to read them */
@@ -45,13 +61,24 @@ export class Outbox {
       return
     }
     this.#messages.push({ message, descriptors, question })
-    if (this.#due) return
-    this.#due = true
-    queueMicrotask(this.#flushSoon)
+    if (message.type !== 'finish' && message.type !== 'release') {
+      this.#awaited = true
+      if (this.#due) return
+      this.#due = true
+      queueMicrotask(this.#flushSoon)
+    } else if (!this.#dueLater && !this.#awaited) {
+      this.#dueLater = true
+      afterPromises(this.#flushLast)
+    }
+  }
+
+  /** Sends what is waited for, and all that is before it. */
+  flushAwaited(): void {
+    if (this.#awaited) this.flush()
   }
 
   flush(): void {
-    this.#due = false
+    this.#awaited = false
     if (this.#messages.length === 0 || this.#closed) return
     if (this.#messages.length === 1 || this.#transport.gather === undefined) this.#send()
     else this.#transport.gather(this.#sendAll)

@@ -7,6 +7,7 @@ import type { FrameBatch } from '../../stream/index.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import type { Descriptor } from '../../transport/index.js'
 import { sendGathered } from '../../transport/turn.js'
+import { afterPromises } from '../after-promises.js'
 
 type Batch = Pick<FrameBatch, 'length' | 'bytes' | 'stays' | 'start' | 'end' | 'descriptors' | 'lost'>
 
@@ -37,7 +38,7 @@ export class FrameTurns {
     const from = batch.start(first)
     const lent = batch.bytes.subarray(from, batch.end(batch.length - 1))
     const bytes = batch.stays ? lent : new Uint8Array(lent)
-    if (this.empty) this.#goOnSoon()
+    if (this.empty) afterPromises(() => this.#goOn())
     for (let i = first; i < batch.length; i++) {
       const borne = batch.descriptors(i)
       this.#frames.push({
@@ -61,16 +62,11 @@ export class FrameTurns {
     this.#tellDone()
   }
 
-  /** A tick runs when no promise is left that could go on, and before the loop looks for more to receive. */
-  #goOnSoon(): void {
-    queueMicrotask(() => process.nextTick(() => this.#goOn()))
-  }
-
   #goOn(): void {
     if (this.empty) return
     sendGathered()
     const frames = this.#frames.splice(0, this.#each)
-    if (!this.empty) this.#goOnSoon()
+    if (!this.empty) afterPromises(() => this.#goOn())
     this.#handOver(frames)
     if (this.empty) this.#tellDone()
   }
