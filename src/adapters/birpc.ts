@@ -52,6 +52,7 @@ interface Message {
   readonly i?: string
   readonly m?: string
   readonly a?: readonly unknown[]
+  readonly r?: unknown
   readonly e?: unknown
 }
 
@@ -138,7 +139,8 @@ class Link {
     const { i } = message
     if (message.t === 's') {
       if (this.#pending.delete(i as string) && lost === 0) {
-        this.#handle(message)
+        if (descriptors.length === 0 || message.e !== undefined) this.#handle(message)
+        else this.#settle(message, descriptors)
         return
       }
       closeAll(descriptors) // nobody asked, or a part of it is missing
@@ -149,6 +151,22 @@ class Link {
     } else {
       this.#handle(message, descriptors)
     }
+  }
+
+  /**
+   * A result with descriptors. birpc drops that of a call which it has given up, after its timeout, and says so to nobody:
+   * but if it settles the call's promise, the language asks what that is settled with for `then` at once.
+   */
+  #settle(message: Message, descriptors: readonly Descriptor[]): void {
+    let wanted = false
+    const result = Object.defineProperty({}, 'then', {
+      get: () => {
+        wanted = true
+        return (settle: (value: unknown) => void) => settle(message.r)
+      },
+    })
+    this.#handle({ ...message, r: result })
+    if (!wanted) closeAll(descriptors)
   }
 
   /** What a call came with is closed when it is over, unless somebody has taken it. */

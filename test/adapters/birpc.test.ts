@@ -199,6 +199,20 @@ describe('descriptors in birpc', () => {
     await take(right, 1)
     expect(near.$closed).toBe(false)
   })
+
+  it('of an answer to a call that was given up are closed', async () => {
+    let answer: (file: Descriptor) => void = () => {}
+    const opened = new Promise<Descriptor>((resolve) => {
+      answer = resolve
+    })
+    const { near } = ends({ open: () => opened, fine: () => 1 })
+    await near.fine?.()
+    const pending = near.open?.()
+    near.$rejectPendingCalls() // as when its time is over
+    await expect(pending).rejects.toThrow('rejected pending call')
+    answer(named('late'))
+    await near.fine?.()
+  })
 })
 
 describe('a hostile peer of birpc', () => {
