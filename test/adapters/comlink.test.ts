@@ -231,6 +231,21 @@ describe('descriptors in comlink', () => {
     sendValue(streams[1], call(['fine']))
     expect(await answers(1)).toMatchObject([{ value: 1 }])
   })
+
+  it('of a call whose proxy is released meanwhile are closed at both ends', async () => {
+    let answer: (file: Descriptor) => void = () => {}
+    const opened = new Promise<Descriptor>((resolve) => {
+      answer = resolve
+    })
+    const { remote } = exposed({ reader: () => Comlink.proxy({ open: (_file: Descriptor) => opened }), fine: () => 1 })
+    const reader = await remote.reader()
+    using file = named('lent')
+    void reader.open(file)
+    reader[Comlink.releaseProxy]()
+    await remote.fine()
+    answer(named('late'))
+    await remote.fine()
+  })
 })
 
 describe('a hostile peer of comlink', () => {

@@ -199,8 +199,10 @@ export class EndpointLink {
     const id = message.id as string
     const port = this.#pending.get(id)
     this.#pending.delete(id)
-    if (port === undefined || lost > 0) closeAll(descriptors)
-    port?.listeners.tell(lost > 0 ? throwingItself(id, lostOnTheWay()) : message)
+    if (descriptors.length === 0 && lost === 0) port?.listeners.tell(message)
+    else if (lost === 0 && port !== undefined && settles(port, message)) return
+    closeAll(descriptors)
+    if (lost > 0) port?.listeners.tell(throwingItself(id, lostOnTheWay()))
   }
 
   /** To what the peer has passed by proxy. */
@@ -236,6 +238,22 @@ export class EndpointLink {
   #overloaded(): RpcError {
     return new RpcError('overloaded', `more than ${this.#maxQueued} bytes wait for the peer to read them (maxQueued)`)
   }
+}
+
+/**
+ * Whether the answer settled a call. comlink drops that of a call whose proxy was released, and says so to nobody: but the
+ * language asks what settles a promise for `then` at once.
+ */
+function settles({ listeners }: Port, message: Message): boolean {
+  let asked = false
+  const watched: Message = Object.defineProperty({ ...message }, 'then', {
+    get: () => {
+      asked = true
+      return undefined
+    },
+  })
+  listeners.tell(watched)
+  return asked
 }
 
 function lostOnTheWay(): DescriptorLostError {

@@ -87,10 +87,10 @@ export class InStreamPort implements Endpoint {
     this.#dropReal()
   }
 
+  /** No more calls come. What is still running is answered all the same: what it came with is closed behind the answer. */
   close(): void {
     this.#dropReal()
     this.#channel?.close()
-    this.#channel = undefined
   }
 
   #dropReal(): void {
