@@ -19,6 +19,7 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { peerOf, serveConnections } from '../../src/adapters/grpc-js/index.js'
 import { connect, Descriptor, type ListenOptions, listen, type Peer, pair } from '../../src/stream/index.js'
+import { programAt } from '../support/programs.js'
 import { temporaryFolder } from './support/folder.js'
 import { ask, clientOf, service, type TestClient } from './support/grpc-service.js'
 
@@ -39,7 +40,7 @@ describe('a grpc server on a listener of pillion’s', () => {
   it('answers a client in another process, under that one’s pid', async () => {
     const { path } = await served()
     const program = fileURLToPath(new URL('children/grpc-client.ts', import.meta.url))
-    const running = run(process.execPath, ['--import', 'tsx', program, path])
+    const running = run(process.execPath, [...programAt(program), path])
     const { who, sum } = JSON.parse((await running).stdout)
     expect({ pid: who.pid, sum }).toEqual({ pid: running.child.pid, sum: 5050 })
   })

@@ -12,6 +12,7 @@ import { streamEndpoint } from '../../src/adapters/comlink/index.js'
 import { adopt, type Descriptor, type FrameStream } from '../../src/stream/index.js'
 import { adoptOwned } from '../../src/transport/descriptor.js'
 import { pairUnix } from '../../src/transport/index.js'
+import { programAt } from '../support/programs.js'
 import { closeAll, makeTokens, tokenOf } from '../support/tokens.js'
 import type { CapnwebService, Service } from './children/served.js'
 
@@ -146,16 +147,12 @@ function served(library: string, crowded?: 'crowded'): Caller {
     `ulimit -n ${limit}; exec "$@"`,
     'sh',
     process.execPath,
-    '--import',
-    'tsx',
-    script,
+    ...programAt(script),
     library,
     headroom,
   ]
   const child = spawn('/bin/sh', command, {
     stdio: ['ignore', 'inherit', 'inherit', theirs.fd],
-    // The loader's cache would open files at odd moments.
-    env: { ...process.env, TSX_DISABLE_CACHE: '1' },
   })
   theirs.close()
   const exited = once(child, 'exit')

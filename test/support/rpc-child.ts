@@ -8,6 +8,7 @@ import { RpcSession, type RpcStub } from '../../src/rpc/index.js'
 import { adopt, type Descriptor, type FrameStream } from '../../src/stream/index.js'
 import { adoptOwned } from '../../src/transport/descriptor.js'
 import { pairUnix } from '../../src/transport/index.js'
+import { programAt } from './programs.js'
 
 export interface Served<Main> {
   readonly api: RpcStub<Main>
@@ -25,11 +26,11 @@ export interface ServedOptions {
 export function served<Main>(path: string, { limit, main = {} }: ServedOptions = {}): Served<Main> {
   const [ours, theirs] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
   const ulimit = limit === undefined ? '' : `ulimit -n ${limit}; `
-  const command = ['-c', `${ulimit}exec "$@"`, 'sh', process.execPath, '--expose-gc', '--import', 'tsx', path]
+  const command = ['-c', `${ulimit}exec "$@"`, 'sh', process.execPath, ...programAt(path)]
   const child = spawn('/bin/sh', command, {
     stdio: ['ignore', 'inherit', 'inherit', theirs.fd],
-    // Warnings are emitted, for those who look, but not printed; the loader's cache would open files at odd moments.
-    env: { ...process.env, NODE_NO_WARNINGS: '1', TSX_DISABLE_CACHE: '1' },
+    // Warnings are emitted, for those who look, but not printed.
+    env: { ...process.env, NODE_NO_WARNINGS: '1' },
   })
   theirs.close()
   const exited = once(child, 'exit')

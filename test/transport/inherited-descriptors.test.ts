@@ -6,6 +6,7 @@ import { closeSync, openSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
+import { programAt } from '../support/programs.js'
 
 const child = fileURLToPath(new URL('children/inherited.ts', import.meta.url))
 
@@ -21,7 +22,7 @@ async function passing(environment: string, ...args: readonly string[]): Promise
   onTestFinished(() => closeSync(folder))
   const manager = spawn(
     '/bin/sh',
-    ['-c', `${environment} exec "$@"`, 'sh', process.execPath, '--import', 'tsx', child, ...args],
+    ['-c', `${environment} exec "$@"`, 'sh', process.execPath, ...programAt(child), ...args],
     { stdio: ['ignore', 'pipe', 'inherit', 'pipe', folder] },
   )
   onTestFinished(() => void (manager.stdio[3] as NodeJS.ReadableStream & { destroy(): void }).destroy())

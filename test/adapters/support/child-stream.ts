@@ -8,6 +8,7 @@ import { expect, onTestFinished } from 'vitest'
 import { adopt, type Descriptor, type FrameStream, type StreamOptions } from '../../../src/stream/index.js'
 import { adoptOwned } from '../../../src/transport/descriptor.js'
 import { pairUnix } from '../../../src/transport/index.js'
+import { programAt } from '../../support/programs.js'
 
 export interface ChildOptions extends StreamOptions {
   readonly args?: readonly string[]
@@ -20,11 +21,11 @@ export function childStream(program: string, { args = [], limit, ...options }: C
   const [ours, theirs] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
   const path = fileURLToPath(new URL(`../children/${program}`, import.meta.url))
   const ulimit = limit === undefined ? '' : `ulimit -n ${limit}; `
-  const command = ['-c', `${ulimit}exec "$@"`, 'sh', process.execPath, '--expose-gc', '--import', 'tsx', path, ...args]
+  const command = ['-c', `${ulimit}exec "$@"`, 'sh', process.execPath, ...programAt(path), ...args]
   const child = spawn('/bin/sh', command, {
     stdio: ['ignore', 'inherit', 'inherit', theirs.fd],
-    // The loader's cache would open files at odd moments.
-    env: { ...process.env, NODE_NO_WARNINGS: '1', TSX_DISABLE_CACHE: '1' },
+    // Warnings are emitted, for those who look, but not printed.
+    env: { ...process.env, NODE_NO_WARNINGS: '1' },
   })
   theirs.close()
   const exited = once(child, 'exit')

@@ -8,6 +8,7 @@ import { RpcSession, type RpcStub } from '../../../src/rpc/index.js'
 import { adopt, type Descriptor } from '../../../src/stream/index.js'
 import { adoptOwned } from '../../../src/transport/descriptor.js'
 import { pairUnix } from '../../../src/transport/index.js'
+import { programAt } from '../../support/programs.js'
 import type { Stage } from '../children/stage.js'
 import { Actor } from './actor.js'
 import type { Scenario } from './place.js'
@@ -23,10 +24,10 @@ export class Troupe {
 
   constructor() {
     const [ours, theirs] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
-    this.#process = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', program], {
+    this.#process = spawn(process.execPath, programAt(program), {
       stdio: ['ignore', 'inherit', 'inherit', theirs.fd],
-      // Warnings are emitted, for those who look, but not printed; the loader's cache would open files at odd moments.
-      env: { ...process.env, NODE_NO_WARNINGS: '1', TSX_DISABLE_CACHE: '1' },
+      // Warnings are emitted, for those who look, but not printed.
+      env: { ...process.env, NODE_NO_WARNINGS: '1' },
     })
     theirs.close()
     this.#exited = once(this.#process, 'exit')

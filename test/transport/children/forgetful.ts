@@ -23,6 +23,7 @@ for (let turn = 0; turn < 1000 && numbers.forgotten.some(isOpen); turn++) {
   collect()
   await new Promise(setImmediate)
 }
+const stillOpen = numbers.forgotten.filter(isOpen).length // now: others have these numbers soon
 const takenIsOpen = isOpen(numbers.taken)
 closeSync(numbers.taken)
 const heirIsOpen = isOpen(heir.fd)
@@ -39,7 +40,7 @@ await worker.terminate()
 
 process.stdout.write(
   `${JSON.stringify({
-    stillOpen: numbers.forgotten.filter(isOpen).length,
+    stillOpen,
     takenIsOpen,
     heirIsOpen,
     owned: binding.ledgerCount(),

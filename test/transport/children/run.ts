@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { programAt } from '../../support/programs.js'
 
 export interface Child {
   readonly process: ChildProcess
@@ -23,12 +24,12 @@ export interface ChildOptions {
 
 export function startChild(script: string, args: readonly string[] = [], options: ChildOptions = {}): Child {
   const path = fileURLToPath(new URL(script, import.meta.url))
-  const command = [process.execPath, '--expose-gc', '--import', 'tsx', path, ...args]
+  const command = [process.execPath, ...programAt(path), ...args]
   const limit = options.limit === undefined ? '' : `ulimit -n ${options.limit}; `
   const child = spawn('/bin/sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    // Warnings are emitted, for those who look, but not printed; the loader's cache would open files at odd moments.
-    env: { ...process.env, NODE_NO_WARNINGS: '1', TSX_DISABLE_CACHE: '1' },
+    // Warnings are emitted, for those who look, but not printed.
+    env: { ...process.env, NODE_NO_WARNINGS: '1' },
   })
   const exited = once(child, 'close')
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()

@@ -5,4 +5,5 @@ import { Descriptor } from '../../../src/transport/descriptor.js'
 const descriptor = Descriptor.own(0)
 const { fd, kind } = descriptor
 descriptor.close()
-process.stdout.write(`${JSON.stringify({ fd, kind, openAfterClose: existsSync('/proc/self/fd/0') })}\n`)
+const openAfterClose = existsSync('/proc/self/fd/0') // now: libuv's first stream opens a descriptor
+process.stdout.write(`${JSON.stringify({ fd, kind, openAfterClose })}\n`)

@@ -1,0 +1,52 @@
+/**
+ * The TypeScript programs that tests run in processes of their own, each bundled into one file: a loader that compiles every
+ * module in every process takes several times as long as what most of them do.
+ *
+ * Knows nothing of vitest.
+ */
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+const root = resolve(import.meta.dirname, '../..')
+/** Not deleted by anybody: the next run has the same ones, if the sources are the same. */
+const folder = join(root, 'node_modules/.cache/pillion/programs')
+
+const bundled = new Map<string, string>()
+
+/** What Node has to be told to run the program of that path; arguments of the program's own come behind. */
+export function programAt(path: string): string[] {
+  const file = bundled.get(path) ?? bundle(path)
+  bundled.set(path, file)
+  return ['--enable-source-maps', '--expose-gc', file]
+}
+
+function bundle(path: string): string {
+  // Its own process, since esbuild's JavaScript would leave descriptors open here.
+  const text = execFileSync(
+    join(root, 'node_modules/.bin/esbuild'),
+    [
+      path,
+      '--bundle',
+      '--platform=node',
+      '--target=node20',
+      '--format=esm',
+      '--packages=external',
+      '--sourcemap=inline',
+      // What lies beside the source, and the addon, is found from there.
+      `--define:import.meta.url=${JSON.stringify(pathToFileURL(path).href)}`,
+      // For modules that were CommonJS.
+      "--banner:js=import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    ],
+    { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 },
+  )
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16)
+  const file = join(folder, `${basename(path, '.ts')}-${hash}.mjs`)
+  mkdirSync(folder, { recursive: true })
+  const mine = `${file}.${process.pid}` // others may be about it as well
+  writeFileSync(mine, text)
+  renameSync(mine, file)
+  return file
+}
