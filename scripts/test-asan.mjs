@@ -3,7 +3,7 @@
  *
  * In a copy of the project whose addon is the sanitized one: tests, and the children that they start, find it where
  * they always look, and nothing in the package needs a switch for it. A report aborts the process that caused it and is
- * kept in a file: it fails the run also where a test expects its child to die. Arguments go on to vitest.
+ * kept in a file: it fails the run also where a test expects its child to die. Arguments go on to vitest; `-- test` is all of them.
  * package.json builds both addon and dist before.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -13,8 +13,15 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-/** What is not about native code, and takes long or looks at files that are not in the copy. */
-const EXCLUDED = ['test/package/**', 'test/lint/**', 'test/support/**']
+/** What looks at files that are not in the copy. */
+const ELSEWHERE = ['test/package/**', 'test/lint/**', 'test/support/**']
+/** What meets native code only by ways that the other tests go as well, and takes long. Run if it is named. */
+const ABOVE = [
+  'test/adapters/{birpc,capn,comlink,frame-port,testing,vscode}*',
+  'test/bench/**',
+  'test/docs/**',
+  'test/rpc/{conformance,values}/**',
+]
 
 const copy = mkdtempSync(join(tmpdir(), 'pillion-asan-'))
 const reports = join(copy, 'sanitizer-reports')
@@ -48,28 +55,26 @@ function copyProject() {
 
 function runTests() {
   const runtime = execFileSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim()
-  const exclude = EXCLUDED.flatMap((pattern) => ['--exclude', pattern])
-  const { status } = spawnSync(
-    process.execPath,
-    ['node_modules/vitest/vitest.mjs', 'run', ...exclude, ...process.argv.slice(2)],
-    {
-      cwd: copy,
-      stdio: 'inherit',
-      env: {
-        ...process.env,
-        // Node itself is not sanitized, so the runtime has to be there before it.
-        LD_PRELOAD: runtime,
-        ASAN_OPTIONS: [
-          // Node never frees all that it has, and V8 handles some faults itself.
-          'detect_leaks=0:allow_user_segv_handler=1',
-          // Undefined behaviour is compiled to a trap (native/binding.gyp).
-          'handle_sigill=1',
-          'abort_on_error=1:disable_coredump=1',
-          `log_path=${join(reports, 'report')}`,
-        ].join(':'),
-      },
+  const named = process.argv.slice(2)
+  const excluded = named.length > 0 ? ELSEWHERE : [...ELSEWHERE, ...ABOVE]
+  const exclude = excluded.flatMap((pattern) => ['--exclude', pattern])
+  const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...exclude, ...named], {
+    cwd: copy,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      // Node itself is not sanitized, so the runtime has to be there before it.
+      LD_PRELOAD: runtime,
+      ASAN_OPTIONS: [
+        // Node never frees all that it has, and V8 handles some faults itself.
+        'detect_leaks=0:allow_user_segv_handler=1',
+        // Undefined behaviour is compiled to a trap (native/binding.gyp).
+        'handle_sigill=1',
+        'abort_on_error=1:disable_coredump=1',
+        `log_path=${join(reports, 'report')}`,
+      ].join(':'),
     },
-  )
+  })
   return status ?? 1
 }
 

@@ -2,8 +2,8 @@
  * Runs the tests under each supported major version of Node, all with the one addon built before.
  *
  * The versions come from npm's `node-linux-*` packages (what the `node` package installs), kept under
- * node_modules/.cache; the one that runs this script stands for its own major. `-- 22` runs only that one; further
- * arguments go on to vitest.
+ * node_modules/.cache; the one that runs this script stands for its own major. `-- 22` runs only that one, `-- others`
+ * all but the one that runs this script; further arguments go on to vitest.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -14,11 +14,11 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const cache = join(root, 'node_modules', '.cache', 'pillion')
 const MAJORS = ['20', '22', '24']
 
-const wanted = process.argv.slice(2).filter((argument) => MAJORS.includes(argument))
-const forVitest = process.argv.slice(2).filter((argument) => !MAJORS.includes(argument))
+const own = process.versions.node.split('.')[0]
+const [wanted, forVitest] = parse(process.argv.slice(2))
 
 const failed = []
-for (const major of wanted.length > 0 ? wanted : MAJORS) {
+for (const major of wanted) {
   const node = nodeOf(major)
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
   console.log(`\nNode ${version} (${node})`)
@@ -33,8 +33,14 @@ for (const major of wanted.length > 0 ? wanted : MAJORS) {
 console.log(failed.length === 0 ? '\nNo version failed.' : `\nFailed under Node ${failed.join(', ')}.`)
 process.exit(failed.length === 0 ? 0 : 1)
 
+function parse(args) {
+  if (args[0] === 'others') return [MAJORS.filter((major) => major !== own), args.slice(1)]
+  const named = args.filter((argument) => MAJORS.includes(argument))
+  return [named.length > 0 ? named : MAJORS, args.filter((argument) => !MAJORS.includes(argument))]
+}
+
 function nodeOf(major) {
-  if (process.versions.node.split('.')[0] === major) return process.execPath
+  if (own === major) return process.execPath
   const name = `node-linux-${process.arch}`
   const folder = join(cache, `node-${major}`)
   const node = join(folder, 'node_modules', name, 'bin', 'node')

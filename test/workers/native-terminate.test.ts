@@ -28,7 +28,7 @@ const moments = [
 // The hook around each test looks for descriptors that are still open.
 describe.each(['level', 'edge'] as const)('terminated by %s readiness', (readiness) => {
   it.each(moments)('while: %s', async (moment) => {
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 3; round++) {
       const worker = new Worker(script, { workerData: { addon: addonPath, moment, edge: readiness === 'edge' } })
       const failed: unknown[] = []
       worker.on('error', (error) => failed.push((error as Error).message))
