@@ -6,16 +6,17 @@
  * classes and optional chaining into helpers (and error names with them): here esbuild splits ES modules, and
  * scripts/common-js.ts then translates the imports and exports of each.
  */
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 import { asCommonJs } from './scripts/common-js.js'
 
 const target = 'node20'
 
-/** A file of src/adapters, or a folder with an index.ts, is an entry by its name. */
-const adapters = readdirSync('src/adapters', { withFileTypes: true }).map((found) => {
-  const name = found.name.replace(/\.ts$/, '')
-  return [`adapters-${name}`, `src/adapters/${found.isDirectory() ? `${name}/index` : name}.ts`] as const
+/** A file of src/adapters, or a folder with an index.ts, is an entry by its name. Other folders are shared by adapters. */
+const adapters = readdirSync('src/adapters').flatMap((found) => {
+  const name = found.replace(/\.ts$/, '')
+  const file = [`src/adapters/${name}.ts`, `src/adapters/${name}/index.ts`].find((path) => existsSync(path))
+  return file === undefined ? [] : [[`adapters-${name}`, file] as const]
 })
 
 const entry = {

@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest'
 const root = new URL('../../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
 const adapters = readdirSync(new URL('src/adapters/', root))
+  .filter((name) => name.endsWith('.ts') || existsSync(new URL(`src/adapters/${name}/index.ts`, root)))
   .map((name) => name.replace(/\.ts$/, ''))
   .filter((name) => name !== 'testing')
 

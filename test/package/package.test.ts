@@ -4,7 +4,16 @@
  * Works on the built dist (pretest builds it) by the package's own name, which Node resolves inside the package.
  */
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,6 +23,7 @@ const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const adapters = readdirSync(join(root, 'src', 'adapters'))
+  .filter((name) => name.endsWith('.ts') || existsSync(join(root, 'src', 'adapters', name, 'index.ts')))
   .map((name) => name.replace(/\.ts$/, ''))
   .sort()
 const entries = Object.keys(manifest.exports)

@@ -8,9 +8,12 @@ import { type Client, Conn, Interface, type Struct, Message as Whole } from 'cap
 import { CapDescriptor, Message, type Payload, Return } from 'capnp-es/capnp/rpc'
 import { ClosedError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
-import type { Descriptor, FrameStream } from '../../stream/index.js'
-import { claim, closeUnclaimed, enlist, noIndex } from './attached.js'
-import { FrameTransport, type FrameTransportOptions } from './frame-transport.js'
+import type { FrameStream } from '../../stream/index.js'
+import { noIndex, Outgoing } from '../capnp/attached.js'
+import type { FrameTransportOptions } from '../capnp/frame-link.js'
+import { KeptDescriptors } from '../capnp/kept-descriptors.js'
+import { incoming, innermost, outgoing } from './attached.js'
+import { FrameTransport } from './frame-transport.js'
 
 /** How a pointer begins that is a capability's. */
 const interfacePointer = 3
@@ -22,11 +25,7 @@ type Queue = Client & { readonly _client: Client; flushQueue(): void }
 type Caps = { readonly _capnp: { readonly capTable?: (Client | null)[] } }
 
 export class FrameConn extends Conn {
-  /** Received and not closed yet: of calls, by the question's id, and of results. */
-  readonly #ofCalls = new Map<number, Descriptor[]>()
-  readonly #ofResults = new Set<Descriptor>()
-  /** How many it takes to look for those that were taken or closed. */
-  #prunedFrom = 64
+  readonly #kept = new KeptDescriptors()
   readonly #frames: FrameTransport
   #ended: Error | undefined
 
@@ -88,11 +87,11 @@ export class FrameConn extends Conn {
   override sendMessage(message: Message): void {
     this.#asked(message)?.deferred.promise.catch(() => {}) // whoever awaits it is told all the same
     try {
-      this.#frames.sendMessage(message)?.catch((error: Error) => this.#unsent(message, error))
+      this.#frames.sendMessage(message)
     } catch (error) {
       this.#unsent(message, error as Error)
     }
-    if (message.which() === Message.RETURN) this.#closeCall(message.return.answerId)
+    if (message.which() === Message.RETURN) this.#kept.closeCall(message.return.answerId)
   }
 
   override handleMessage(message: Message): void {
@@ -100,15 +99,19 @@ export class FrameConn extends Conn {
       if (message.which() === Message.UNIMPLEMENTED) this.#unimplemented(message.unimplemented)
       else super.handleMessage(message)
     } finally {
-      closeUnclaimed(message.segment.message)
+      incoming.get(message.segment.message)?.close()
     }
   }
 
   override descriptorForClient(descriptor: CapDescriptor, client: Client): void {
     super.descriptorForClient(descriptor, client)
     if (descriptor.which() !== CapDescriptor.SENDER_HOSTED) return
-    const index = enlist(descriptor.segment.message, client)
-    if (index !== noIndex) descriptor.attachedFd = index
+    const { message } = descriptor.segment
+    const list = outgoing.get(message) ?? new Outgoing()
+    const index = list.enlist(innermost(client))
+    if (index === noIndex) return
+    outgoing.set(message, list)
+    descriptor.attachedFd = index
   }
 
   override populateMessageCapTable(payload: Payload): void {
@@ -117,20 +120,16 @@ export class FrameConn extends Conn {
     if (length > mostCapabilities) throw new Error(`a message has ${length} capabilities`)
     const first = capsOf(message).length
     super.populateMessageCapTable(payload)
+    const attached = incoming.get(message)
+    if (attached === undefined) return
     const root = message.getRoot(Message)
+    const question = root.which() === Message.CALL ? root.call.questionId : undefined
     const caps = capsOf(message)
     for (const [i, descriptor] of [...payload.capTable].entries()) {
       const client = caps[first + i]
       if (client === null || client === undefined || descriptor.which() !== CapDescriptor.SENDER_HOSTED) continue
-      const claimed = claim(message, descriptor.attachedFd, client)
-      if (claimed === undefined) continue
-      if (root.which() !== Message.CALL) this.#keep(claimed)
-      else {
-        const { questionId } = root.call
-        const ofCall = this.#ofCalls.get(questionId)
-        if (ofCall === undefined) this.#ofCalls.set(questionId, [claimed])
-        else ofCall.push(claimed)
-      }
+      const claimed = attached.claim(descriptor.attachedFd, innermost(client))
+      if (claimed !== undefined) this.#kept.keep(claimed, question)
     }
   }
 
@@ -191,21 +190,7 @@ export class FrameConn extends Conn {
     if (this.#ended !== undefined) return
     this.#ended = error
     for (const question of this.questions.splice(0)) question?.cancel(error)
-    for (const id of [...this.#ofCalls.keys()]) this.#closeCall(id)
-    for (const descriptor of this.#ofResults) descriptor.close()
-    this.#ofResults.clear()
-  }
-
-  #closeCall(id: number): void {
-    for (const descriptor of this.#ofCalls.get(id) ?? []) descriptor.close()
-    this.#ofCalls.delete(id)
-  }
-
-  #keep(descriptor: Descriptor): void {
-    this.#ofResults.add(descriptor)
-    if (this.#ofResults.size < this.#prunedFrom) return
-    for (const kept of this.#ofResults) if (kept.closed) this.#ofResults.delete(kept)
-    this.#prunedFrom = 64 + 2 * this.#ofResults.size
+    this.#kept.closeAll()
   }
 }
 

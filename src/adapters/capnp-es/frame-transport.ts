@@ -4,130 +4,106 @@
  */
 import { Message, type Transport } from 'capnp-es'
 import { Message as RpcMessage } from 'capnp-es/capnp/rpc'
-import { UsageError } from '../../errors.js'
-import { capnp } from '../../framing/index.js'
 import { RpcError } from '../../rpc/index.js'
-import type { Frame, FrameStream } from '../../stream/index.js'
+import type { FrameStream } from '../../stream/index.js'
+import { Incoming } from '../capnp/attached.js'
+import { FrameLink, type FrameTransportOptions } from '../capnp/frame-link.js'
 import { incoming, outgoing } from './attached.js'
 
-/** For a peer that does not read, or does not end. */
-const patienceMilliseconds = 2000
-
-export interface FrameTransportOptions {
-  /** Bytes that wait for the peer to read them; with more a call fails, and what is no call ends the stream. Default 64 MiB. */
-  readonly maxQueued?: number
+interface Asking {
+  resolve(message: RpcMessage): void
+  reject(error: Error | undefined): void
 }
 
 export class FrameTransport implements Transport {
-  readonly #stream: FrameStream
-  readonly #maxQueued: number
+  readonly #link: FrameLink
   readonly #keepsDescriptors: boolean
-  readonly #frames: AsyncIterator<Frame, undefined>
-  #closed = false
-  #refuse: ((error?: Error) => void) | undefined
+  /** Came, with the rest of a wake-up, and has not been asked for. */
+  readonly #waiting: RpcMessage[] = []
+  #started = false
+  #asking: Asking | undefined
+  #ended: { readonly error: Error | undefined } | undefined
 
   /**
    * Owns the stream. Throws UsageError for one of another codec than capnp().
    * @param options.keepsDescriptors whoever receives messages closes what came with them (attached.ts); else they are closed here
    */
   constructor(stream: FrameStream, options: FrameTransportOptions & { readonly keepsDescriptors?: boolean } = {}) {
-    if (stream.codec !== capnp()) {
-      throw new UsageError(`Cap'n Proto is for the codec capnp(), not for ${stream.codec?.name ?? 'messages'}`)
-    }
-    const { maxQueued = 64 * 1024 * 1024, keepsDescriptors = false } = options
-    this.#stream = stream
-    this.#maxQueued = maxQueued
-    this.#keepsDescriptors = keepsDescriptors
-    this.#frames = stream[Symbol.asyncIterator]()
+    this.#link = new FrameLink(stream, options)
+    this.#keepsDescriptors = options.keepsDescriptors ?? false
   }
 
-  /**
-   * Throws what FrameStream.send throws, once closed ClosedError, and RpcError when too much waits. With descriptors: settles
-   * when they have gone.
-   */
-  sendMessage(message: RpcMessage): undefined | Promise<void> {
+  /** Throws what FrameStream.send throws, once closed ClosedError, and RpcError when too much waits. */
+  sendMessage(message: RpcMessage): void {
     const { message: whole } = message.segment
     const attached = outgoing.get(whole)
     outgoing.delete(whole)
-    if (attached?.failure !== undefined) throw attached.failure
-    if (this.#stream.queuedBytes > this.#maxQueued) {
-      throw new RpcError('overloaded', `more than ${this.#maxQueued} bytes wait for the peer to read them (maxQueued)`)
-    }
-    const bytes = new Uint8Array(whole.toArrayBuffer())
-    if (attached === undefined) {
-      this.#stream.send(bytes)
-      return undefined
-    }
-    this.#stream.send(bytes, attached.descriptors)
-    return this.#stream.flush()
+    this.#link.send(new Uint8Array(whole.toArrayBuffer()), attached?.descriptors)
   }
 
   /** Rejects with undefined at the end, as the library has it; with what ended the stream; with RpcError for garbage. */
   recvMessage(): Promise<RpcMessage> {
-    if (this.#closed) return Promise.reject(undefined)
+    const waiting = this.#waiting.shift()
+    if (waiting !== undefined) return Promise.resolve(waiting)
+    if (this.#ended !== undefined) return Promise.reject(this.#ended.error)
     return new Promise((resolve, reject) => {
-      this.#refuse = reject
-      this.#frames
-        .next()
-        .then(({ value: frame }) => {
-          if (frame === undefined) this.close()
-          else if (this.#closed) frame[Symbol.dispose]()
-          else resolve(this.#message(frame))
-        })
-        .catch((error: Error) => {
-          reject(error)
-          this.destroy(error)
-        })
+      this.#asking = { resolve, reject }
+      if (this.#started) this.#link.resume()
+      else this.#start()
     })
   }
 
   get closed(): boolean {
-    return this.#closed
+    return this.#link.closed
   }
 
   /** Sends what waits, then ends. What still comes is dropped. */
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#refuse?.()
-    const stream = this.#stream
-    if (stream.destroyed) return
-    // Closed at once with something of the peer's unread, it would look like a crash to the peer (ECONNRESET).
-    const patience = setTimeout(() => stream.destroy(), patienceMilliseconds).unref()
-    stream.once('close', () => clearTimeout(patience))
-    stream.end().then(
-      () => stream.destroyed || stream.unref(),
-      () => stream.destroy(),
-    )
-    this.#drop().catch(() => stream.destroy())
+    this.#link.close()
+    this.#end(undefined)
+    this.#drop()
   }
 
   /** Ends at once, as abnormal. */
   destroy(error: Error): void {
-    this.#closed = true
-    this.#stream.destroy(error)
-    this.#refuse?.(error)
+    this.#link.destroy(error)
+    this.#end(error)
+    this.#drop()
   }
 
-  async #drop(): Promise<void> {
-    for (;;) {
-      const { value: frame } = await this.#frames.next()
-      if (frame === undefined) return
-      frame[Symbol.dispose]()
-    }
+  #start(): void {
+    this.#started = true
+    this.#link.start({
+      onMessage: (payload, attached) => this.#receive(payload, attached),
+      onEnd: (error) => this.#end(error),
+    })
   }
 
-  #message(frame: Frame): RpcMessage {
-    const { payload, descriptors, lost } = frame
+  #receive(payload: Uint8Array, attached: Incoming): void {
+    let root: RpcMessage
     try {
       const message = new Message(payload, false)
-      const root = message.getRoot(RpcMessage)
-      if (!this.#keepsDescriptors) frame[Symbol.dispose]()
-      else if (descriptors.length > 0 || lost > 0) incoming.set(message, { descriptors: [...descriptors], lost })
-      return root
+      root = message.getRoot(RpcMessage)
+      if (!this.#keepsDescriptors) attached.close()
+      else if (attached !== Incoming.none) incoming.set(message, attached)
     } catch (cause) {
-      frame[Symbol.dispose]()
-      throw new RpcError('failed', 'a frame is no message of Cap’n Proto’s RPC', { origin: 'remote', cause })
+      attached.close()
+      this.destroy(new RpcError('failed', 'a frame is no message of Cap’n Proto’s RPC', { origin: 'remote', cause }))
+      return
     }
+    const asking = this.#asking
+    this.#asking = undefined
+    if (asking !== undefined) asking.resolve(root)
+    else if (this.#waiting.push(root) === 1) this.#link.pause()
+  }
+
+  #end(error: Error | undefined): void {
+    this.#ended ??= { error }
+    this.#asking?.reject(this.#ended.error)
+    this.#asking = undefined
+  }
+
+  #drop(): void {
+    for (const { segment } of this.#waiting.splice(0)) incoming.get(segment.message)?.close()
   }
 }

@@ -1,0 +1,43 @@
+/**
+ * KeptDescriptors: what came with capabilities and is the connection's to close: with a call until it has been answered, with
+ * results until the connection's end.
+ */
+import type { Descriptor } from '../../stream/index.js'
+
+export class KeptDescriptors {
+  /** By the question's id. */
+  readonly #ofCalls = new Map<number, Descriptor[]>()
+  readonly #ofResults = new Set<Descriptor>()
+  /** How many it takes to look for those that were taken or closed. */
+  #prunedFrom = 64
+
+  /** @param question that of the call it came with; undefined: it came with results */
+  keep(descriptor: Descriptor, question: number | undefined): void {
+    if (question !== undefined) {
+      const ofCall = this.#ofCalls.get(question)
+      if (ofCall === undefined) this.#ofCalls.set(question, [descriptor])
+      else ofCall.push(descriptor)
+      return
+    }
+    this.#ofResults.add(descriptor)
+    if (this.#ofResults.size < this.#prunedFrom) return
+    for (const kept of this.#ofResults) if (kept.closed) this.#ofResults.delete(kept)
+    this.#prunedFrom = 64 + 2 * this.#ofResults.size
+  }
+
+  /** Calls have come with some, and have not been answered. */
+  get haveCalls(): boolean {
+    return this.#ofCalls.size > 0
+  }
+
+  closeCall(question: number): void {
+    for (const descriptor of this.#ofCalls.get(question) ?? []) descriptor.close()
+    this.#ofCalls.delete(question)
+  }
+
+  closeAll(): void {
+    for (const question of [...this.#ofCalls.keys()]) this.closeCall(question)
+    for (const descriptor of this.#ofResults) descriptor.close()
+    this.#ofResults.clear()
+  }
+}
