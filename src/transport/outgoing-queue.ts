@@ -83,8 +83,11 @@ export function ownDescriptors(bearer: Bearer): number {
 export const mostMessages = 64
 export const mostPieces = 256
 export const mostControlBytes = 4096
-/** A reader as fast as the kernel's copying would let one call take any number of bytes. */
-export const mostBytes = 1024 * 1024
+/**
+ * A reader as fast as the kernel's copying would let one call take any number of bytes. A frame of 1 MiB goes whole, with
+ * its header and what is gathered before it: what is left of it would be a call of its own.
+ */
+export const mostBytes = 1024 * 1024 + 64 * 1024
 
 /** CMSG_SPACE of a set. */
 export function controlSpace(count: number): number {

@@ -111,11 +111,13 @@ describe.each(readinesses)('with readiness %s', (readiness) => {
   })
 })
 
-test('what is gathered in a tick goes out as soon as 64 KiB wait, so that one tick fills the kernel', () => {
-  const [a] = streamPair()
+test('what is gathered in a tick goes out as soon as 256 KiB wait, so that one tick fills the kernel', () => {
+  const [a] = streamPair({ sendBuffer: 1024 * KiB })
   a.send(pattern(10))
-  for (let i = 0; i < 8; i++) a.send(pattern(10_000, i))
-  expect(a.stats.sent.bytes).toBeGreaterThanOrEqual(64 * KiB)
+  for (let i = 0; i < 26; i++) a.send(pattern(10_000, i))
+  expect(a.stats.sent.systemCalls).toBe(1)
+  a.send(pattern(10_000))
+  expect(a.stats.sent.bytes).toBeGreaterThanOrEqual(256 * KiB)
   expect(a.stats.sent.systemCalls).toBe(2)
 })
 
