@@ -36,6 +36,9 @@ interface Port {
   readonly listeners: Listeners
 }
 
+/** A call costs comlink more than a system call: the peer had better begin with the first answers soon. */
+const answeredTogether = 16
+
 export class EndpointLink {
   readonly root: Root
   readonly #stream: FrameStream
@@ -57,7 +60,7 @@ export class EndpointLink {
 
   constructor(stream: FrameStream, { maxQueued = 64 * 1024 * 1024, maxProxies = 10_000, ...limits }: LinkOptions) {
     this.#stream = stream
-    this.#link = new FrameStreamTransport(stream, { answers: 'by promises' })
+    this.#link = new FrameStreamTransport(stream, { answers: 'by promises', together: answeredTogether })
     this.#maxQueued = maxQueued
     this.#maxProxies = maxProxies
     this.#lent = limits
