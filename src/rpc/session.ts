@@ -111,8 +111,8 @@ export class RpcSession<Remote = unknown> implements AsyncDisposable {
    * ends abnormally before that. Word of what was let go of before is sent at once.
    */
   drain(): Promise<void> {
+    if (!this.#ended) this.#connection.flushUnawaited() // which may end it
     if (this.#ended) return this.#abnormal ? Promise.reject(this.#error as RpcError) : Promise.resolve()
-    this.#connection.flush()
     if (this.#connection.idle) return Promise.resolve()
     return new Promise((resolve, reject) => {
       this.#drains.push(() => (this.#abnormal ? reject(this.#error) : resolve()))

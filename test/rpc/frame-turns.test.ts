@@ -41,6 +41,21 @@ function sendAll(stream: FrameStream, descriptorAt = -1): void {
 const numbers = Array.from({ length: frames }, (_, i) => `${i}`)
 
 describe('FrameStreamTransport, with answers by promises', () => {
+  it.each([
+    [{ together: 0 }, 'together is a number of frames, from 1 on, not 0'],
+    [{ together: -1 }, 'not -1'],
+    [{ together: 1.5 }, 'not 1.5'],
+    [{ together: Number.NaN }, 'not NaN'],
+    [{ together: '5' }, 'not 5'],
+    [{ answers: 'later' }, "answers is 'at once' or 'by promises', not later"],
+  ])('refuses the options %o, and leaves the stream alone', (options, message) => {
+    const [stream] = streamPair()
+    expect(() => new FrameStreamTransport(stream, options as never)).toThrow(
+      expect.objectContaining({ name: 'UsageError', message: expect.stringContaining(message) }),
+    )
+    expect(stream.destroyed).toBe(false)
+  })
+
   it.each([{}, { together: 5 }])(
     'hands some frames over at a time, and what follows from them by promises comes before the next: %o',
     async (options) => {

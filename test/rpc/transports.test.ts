@@ -11,6 +11,7 @@ import {
   RpcTarget,
   type RpcTransport,
 } from '../../src/rpc/index.js'
+import { FrameStreamTransport } from '../../src/rpc/transports/frame-stream-transport.js'
 import { Descriptor, pair } from '../../src/stream/index.js'
 import { plain } from './support/waiting.js'
 
@@ -243,6 +244,46 @@ describe('what was let go of', () => {
     expect(sent()).toBe(before + 1)
     await expect.poll(() => server.getStats().exports).toBe(exports - 1)
     api[Symbol.dispose]()
+  })
+})
+
+describe('drain', () => {
+  it('rejects when sending what was let go of is what ends the session', async () => {
+    const [left, right] = pair()
+    const server = new RpcSession(left, { open: () => new Main() })
+    const transport = new FrameStreamTransport(right)
+    let fails = false
+    const client = new RpcSession<{ open(): Main }>(
+      new Proxy<RpcTransport>(transport, {
+        get: (target, key) => {
+          if (key === 'send' && fails) throw new Error('no more')
+          const value: unknown = Reflect.get(target, key, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      }),
+    )
+    const api = client.getRemoteMain()
+    const opened = await api.open()
+    await client.drain()
+    opened[Symbol.dispose]()
+    fails = true
+    await expect(client.drain()).rejects.toThrow('no more')
+    await server.closed.catch(() => {})
+  })
+
+  it('does not send a call before it can be called on', async () => {
+    const [left, right] = pair()
+    const server = new RpcSession(left, { open: () => new Main() })
+    const client = new RpcSession<{ open(): Main }>(right)
+    onTestFinished(() => Promise.all([server.close(), client.close()]).then(() => {}))
+    using api = client.getRemoteMain()
+    const before = right.stats.sent
+    using opened = api.open()
+    const drained = client.drain()
+    expect(await opened.add(1, 2)).toBe(3)
+    const after = right.stats.sent
+    expect([after.frames - before.frames, after.systemCalls - before.systemCalls]).toEqual([3, 1]) // the bootstrap first
+    await drained
   })
 })
 

@@ -7,7 +7,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -37,6 +37,8 @@ function bundle(path: string): string {
       '--sourcemap=inline',
       // What lies beside the source, and the addon, is found from there.
       `--define:import.meta.url=${JSON.stringify(pathToFileURL(path).href)}`,
+      `--define:import.meta.filename=${JSON.stringify(path)}`,
+      `--define:import.meta.dirname=${JSON.stringify(dirname(path))}`,
       // For modules that were CommonJS.
       "--banner:js=import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     ],

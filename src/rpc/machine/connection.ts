@@ -170,9 +170,9 @@ export class Connection implements Link, ImportHost, QuestionHost {
     return cap
   }
 
-  /** Sends what waits for others to leave with. */
-  flush(): void {
-    this.#outbox.flush()
+  /** Sends what waits for others to leave with, unless they are about to. */
+  flushUnawaited(): void {
+    this.#outbox.flushUnawaited()
   }
 
   /** Sends a message that every peer echoes: if it is there, something arrives soon. */

@@ -77,6 +77,11 @@ export class Outbox {
     if (this.#awaited) this.flush()
   }
 
+  /** Sends what nobody waits for, if nothing else is about to leave with it. */
+  flushUnawaited(): void {
+    if (!this.#awaited) this.flush()
+  }
+
   flush(): void {
     this.#awaited = false
     if (this.#messages.length === 0 || this.#closed) return

@@ -1,7 +1,7 @@
 /**
  * FrameStreamTransport: a session's messages as frames of a FrameStream, which it owns from now on.
  */
-import { ClosedError } from '../../errors.js'
+import { ClosedError, UsageError } from '../../errors.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import type { Descriptor, Peer } from '../../transport/index.js'
@@ -50,9 +50,15 @@ export class FrameStreamTransport implements RpcTransport {
   readonly #together: number
   #closed = false
 
-  /** Owns the stream. */
+  /** Owns the stream. Throws UsageError for options that can never work; the stream is then still the caller's. */
   constructor(stream: FrameStream, options: FrameStreamTransportOptions = {}) {
     const { answers = 'at once', together = answeredTogether } = options
+    if (answers !== 'at once' && answers !== 'by promises') {
+      throw new UsageError(`answers is 'at once' or 'by promises', not ${String(answers)}`)
+    }
+    if (!Number.isSafeInteger(together) || together < 1) {
+      throw new UsageError(`together is a number of frames, from 1 on, not ${String(together)}`)
+    }
     this.#stream = stream
     this.#together = together
     if (answers === 'by promises') this.#turns = new FrameTurns(together, (frames) => this.#handOn(frames))

@@ -21,4 +21,4 @@ export class Stage extends RpcTarget {
   }
 }
 
-if (process.argv[1] === import.meta.filename) await new RpcSession(adopt(3), new Stage()).closed
+await new RpcSession(adopt(3), new Stage()).closed

@@ -28,8 +28,9 @@ export function startChild(script: string, args: readonly string[] = [], options
   const limit = options.limit === undefined ? '' : `ulimit -n ${options.limit}; `
   const child = spawn('/bin/sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    // Warnings are emitted, for those who look, but not printed.
-    env: { ...process.env, NODE_NO_WARNINGS: '1' },
+    // Warnings are emitted, for those who look, but not printed. Where a worker thread loads TypeScript, the loader's cache
+    // would open files at odd moments.
+    env: { ...process.env, NODE_NO_WARNINGS: '1', TSX_DISABLE_CACHE: '1' },
   })
   const exited = once(child, 'close')
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
