@@ -96,6 +96,7 @@ export class FrameConn extends Conn {
 
   override handleMessage(message: Message): void {
     try {
+      if (this.#ended !== undefined) return // the transport had given it out before it was told of the end
       if (message.which() === Message.UNIMPLEMENTED) this.#unimplemented(message.unimplemented)
       else super.handleMessage(message)
     } finally {
