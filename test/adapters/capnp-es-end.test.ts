@@ -82,3 +82,35 @@ it('shut down at an answer, it calls no method and keeps no descriptor of the ca
   await stream.closed
   expect([calledBehind, errors]).toEqual([0, []])
 })
+
+it.each([3, 20])('tells %d answers ahead of garbage, then the error; none behind it', async (ahead) => {
+  const { stream, peer, errors, calls } = asking(ahead + 2)
+  const outcomes = Promise.allSettled(calls)
+  for (let id = 1; id <= ahead; id++) peer.send(answer(id))
+  peer.send(Buffer.from([0, 0, 0, 0, 0, 0, 0, 0])) // a message without a root
+  peer.send(answer(ahead + 1))
+
+  const told = (await outcomes).map((outcome) => outcome.status === 'rejected' && String(outcome.reason))
+  expect(told.slice(0, ahead)).toEqual(
+    Array.from({ length: ahead }, (_, i) => expect.stringContaining(`answer ${i + 1}`)),
+  )
+  expect(told.slice(ahead)).toEqual(Array(2).fill(expect.stringContaining('no message of Cap’n Proto’s RPC')))
+  expect(errors).toMatchObject([{ name: 'RpcError', origin: 'remote' }])
+  expect(stream.destroyed).toBe(true)
+})
+
+it('closes what came with calls ahead of garbage', async () => {
+  const { stream, peer, conn, errors } = asking(0)
+  let called = 0
+  const method = () => {
+    called++
+    return new Promise<void>(() => {})
+  }
+  conn.initMain(Peer, { call: method, file: method })
+  for (let id = 0; id < 12; id++) peer.send(callWithDescriptor(id), [named(id)], { transfer: true })
+  peer.send(Buffer.from([0, 0, 0, 0, 0, 0, 0, 0]))
+
+  await until(() => errors.length > 0, 'the error')
+  expect(called).toBe(12)
+  expect(stream.destroyed).toBe(true)
+})

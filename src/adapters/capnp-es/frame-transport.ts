@@ -88,7 +88,10 @@ export class FrameTransport implements Transport {
       else if (attached !== Incoming.none) incoming.set(message, attached)
     } catch (cause) {
       attached.close()
-      this.destroy(new RpcError('failed', 'a frame is no message of Cap’n Proto’s RPC', { origin: 'remote', cause }))
+      // Ends at once; what came ahead of it is still to be asked for, and behind that the error.
+      this.#link.destroy(
+        new RpcError('failed', 'a frame is no message of Cap’n Proto’s RPC', { origin: 'remote', cause }),
+      )
       return
     }
     const asking = this.#asking
