@@ -1,6 +1,6 @@
 /**
  * The transport: frames of a stream as messages, in their order and as they are asked for, none dropped. What is not asked for
- * waits in the stream, and past its high-water mark in the kernel.
+ * waits here if it came in one wake-up with what was, else in the stream and the kernel.
  */
 import { Message, type Transport } from 'capnp-es'
 import { Message as RpcMessage } from 'capnp-es/capnp/rpc'

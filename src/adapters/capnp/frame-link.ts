@@ -60,7 +60,7 @@ export class FrameLink {
     this.#begin()
   }
 
-  /** Nothing is handed over, and nothing comes from the kernel, until `resume`. */
+  /** Nothing comes from the kernel until `resume`. What has come with the same wake-up goes on being handed over. */
   pause(): void {
     this.#stream.pause()
   }
