@@ -139,7 +139,7 @@ class Link {
     const { i } = message
     if (message.t === 's') {
       if (this.#pending.delete(i as string) && lost === 0) {
-        if (descriptors.length === 0 || message.e !== undefined) this.#handle(message)
+        if (descriptors.length === 0) this.#handle(message)
         else this.#settle(message, descriptors)
         return
       }
@@ -154,18 +154,19 @@ class Link {
   }
 
   /**
-   * A result with descriptors. birpc drops that of a call which it has given up, after its timeout, and says so to nobody:
-   * but if it settles the call's promise, the language asks what that is settled with for `then` at once.
+   * An answer with descriptors. birpc drops that of a call which it has given up, after its timeout, and says so to nobody:
+   * but if it settles the call's promise, the language asks what that is settled with for `then` at once. Nobody asks what
+   * a promise is rejected with: so an error comes as a result too, which rejects.
    */
-  #settle(message: Message, descriptors: readonly Descriptor[]): void {
+  #settle({ t, i, r, e }: Message, descriptors: readonly Descriptor[]): void {
     let wanted = false
-    const result = Object.defineProperty({}, 'then', {
+    const outcome = Object.defineProperty({}, 'then', {
       get: () => {
         wanted = true
-        return (settle: (value: unknown) => void) => settle(message.r)
+        return (resolve: (value: unknown) => void, reject: (error: unknown) => void) => (e ? reject(e) : resolve(r))
       },
     })
-    this.#handle({ ...message, r: result })
+    this.#handle({ t, i: i as string, r: outcome })
     if (!wanted) closeAll(descriptors)
   }
 
@@ -205,14 +206,22 @@ function ownFunction<F>(this: { readonly $functions: object }, name: string, fou
 
 const foreign = new Set<object>([Object.prototype, Function.prototype, Array.prototype])
 
-/** Throws RpcError for what is no message of birpc's, which does not look itself. */
+/**
+ * Throws RpcError for what is no message of birpc's, which does not look itself. An answer has a result or an error and
+ * nothing more: a descriptor anywhere else in it would be nobody's.
+ */
 function checked(value: unknown): Message {
   const { t, i, m, a } = (value ?? {}) as Record<string, unknown>
-  if (t === 's' && typeof i === 'string') return value as Message
+  if (t === 's' && typeof i === 'string' && isAnswer(value as object)) return value as Message
   if (t === 'q' && typeof m === 'string' && Array.isArray(a) && (i === undefined || typeof i === 'string')) {
     return value as Message
   }
   throw new RpcError('failed', 'what came is no message of birpc', { origin: 'remote' })
+}
+
+function isAnswer(message: object): boolean {
+  if (Object.getPrototypeOf(message) !== Object.prototype || Object.keys(message).length !== 3) return false
+  return Object.hasOwn(message, 'r') || Object.hasOwn(message, 'e')
 }
 
 /** Of an error that cannot travel itself: what can in any case. */

@@ -2,8 +2,8 @@
 import { createBirpc, createBirpcGroup } from 'birpc'
 import { describe, expect, it, vi } from 'vitest'
 import { birpcChannel, overStream } from '../../src/adapters/birpc.js'
-import { RpcError, sendValue } from '../../src/rpc/index.js'
-import { adopt, Descriptor, type FrameStream, PillionError, UsageError } from '../../src/stream/index.js'
+import { RpcError, sendValue, unpackValue } from '../../src/rpc/index.js'
+import { adopt, Descriptor, type Frame, type FrameStream, PillionError, UsageError } from '../../src/stream/index.js'
 import { adoptOwned } from '../../src/transport/descriptor.js'
 import { pairUnix } from '../../src/transport/index.js'
 import { destroyedAfterTest, named, nameOf, streamPair, take, turns, until } from '../support/streams.js'
@@ -213,9 +213,65 @@ describe('descriptors in birpc', () => {
     answer(named('late'))
     await near.fine?.()
   })
+
+  it('are moved by what is thrown, and closed if the call was given up', async () => {
+    const fail: ((error: Error) => void)[] = []
+    const open = () => new Promise((_resolve, reject) => fail.push(reject))
+    const { near } = ends({ open, fine: () => 1 })
+    const calls = [near.open?.(), near.open?.()]
+    await near.fine?.()
+    fail[0]?.(new Error('first', { cause: named('thrown') }))
+    const thrown: { cause: Descriptor } = await calls[0]?.catch((error: unknown) => error)
+    expect(nameOf(thrown.cause)).toBe('thrown')
+    thrown.cause.close()
+    near.$rejectPendingCalls()
+    await expect(calls[1]).rejects.toThrow('rejected pending call')
+    fail[1]?.(new Error('second', { cause: named('late') }))
+    await near.fine?.()
+  })
 })
 
 describe('a hostile peer of birpc', () => {
+  it.each([
+    ['a result and an error', (file: Descriptor) => ({ e: 1, r: [file] })],
+    ['a result and an error that is none', (file: Descriptor) => ({ e: null, r: [file] })],
+    ['a result and something else', (file: Descriptor) => ({ r: 1, x: file })],
+    ['a result and arguments', (file: Descriptor) => ({ r: 1, a: [file] })],
+    ['an error and something else', (file: Descriptor) => ({ e: 'no', x: file })],
+    ['neither result nor error', (file: Descriptor) => ({ x: file })],
+  ])('ends the stream by an answer with %s, given up or not, and leaves no descriptor open', async (_what, parts) => {
+    for (const givenUp of [false, true]) {
+      const [left, right] = streamPair()
+      const near = end(left)
+      const pending = near.open?.()
+      const [i] = await idsOf(right[Symbol.asyncIterator](), 1)
+      if (givenUp) near.$rejectPendingCalls()
+      using file = named('nobody’s')
+      sendValue(right, { t: 's', i, ...parts(file) })
+      await expect(pending).rejects.toThrow()
+      await expect(left.closed).rejects.toMatchObject({ constructor: RpcError, origin: 'remote' })
+    }
+  })
+
+  it('can send a descriptor as the error itself, the caller’s or nobody’s', async () => {
+    const [left, right] = streamPair()
+    const near = end(left, { functions: { fine: () => 1 } })
+    const calls = [near.open?.(), near.open?.()]
+    const frames = right[Symbol.asyncIterator]()
+    const ids = await idsOf(frames, 2)
+    using file = named('thrown')
+    sendValue(right, { t: 's', i: ids[0], e: file })
+    const thrown: Descriptor = await calls[0]?.catch((error: unknown) => error)
+    expect(nameOf(thrown)).toBe('thrown')
+    thrown.close()
+    near.$rejectPendingCalls()
+    await expect(calls[1]).rejects.toThrow('rejected pending call')
+    sendValue(right, { t: 's', i: ids[1], e: file })
+    sendValue(right, { t: 'q', m: 'fine', a: [], i: '1' })
+    await take(frames, 1)
+    expect(near.$closed).toBe(false)
+  })
+
   it.each([
     ['no message', 7],
     ['a name that is none', { t: 'q', m: 7, a: [], i: '1' }],
@@ -251,3 +307,8 @@ describe('a hostile peer of birpc', () => {
     await expect(near.throwing?.()).rejects.toThrow('value.e.cause')
   })
 })
+
+/** Of the next calls. */
+async function idsOf(frames: AsyncIterator<Frame>, count: number): Promise<string[]> {
+  return (await take(frames, count)).map((frame) => (unpackValue(frame).value as { i: string }).i)
+}
