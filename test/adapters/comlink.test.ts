@@ -165,6 +165,31 @@ describe('comlink over a stream', () => {
     expect(await more()).toBe(1)
   })
 
+  it('releases what a call gives whose proxy was released meanwhile', async () => {
+    const answers: ((object: object) => void)[] = []
+    const make = () => new Promise<object>((resolve) => answers.push(resolve))
+    const { remote } = exposed({ maker: () => Comlink.proxy({ make }), fine: () => 1 }, { maxProxies: 2 })
+    for (let round = 0; round < 6; round++) {
+      const maker = await remote.maker()
+      void maker.make()
+      maker[Comlink.releaseProxy]()
+      await remote.fine()
+      const { object, released } = finalized()
+      answers[round]?.(object)
+      await until(released)
+    }
+  })
+
+  it('releases what is passed to something that was released', async () => {
+    const { remote, near } = exposed({ heard: () => 1 })
+    const other = Comlink.wrap<Anything>(near)
+    remote[Comlink.releaseProxy]()
+    await other.heard().catch(() => {}) // comlink takes a moment
+    const { object, released } = finalized()
+    await expect(other.heard(object)).rejects.toThrow('released')
+    await until(released)
+  })
+
   it('rejects what is pending with what ended the stream', async () => {
     const { remote, near, far, streams } = exposed({ hang: () => new Promise(() => {}) })
     const pending = remote.hang()

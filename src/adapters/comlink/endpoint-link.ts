@@ -178,34 +178,46 @@ export class EndpointLink {
       return
     }
     const values = wireValuesOf(frame.message) as { value: unknown }[]
+    const ports: InStreamPort[] = []
     for (let i = 0; i < frame.proxies.length; i += 2) {
-      values[frame.proxies[i]!]!.value = this.#portTo(-frame.proxies[i + 1]!)
+      const port = this.#portTo(-frame.proxies[i + 1]!)
+      values[frame.proxies[i]!]!.value = port
+      ports.push(port)
     }
-    if (isCall(frame.message)) this.#called(-frame.channel, frame.message, descriptors, lost)
-    else this.#answered(frame.message, descriptors, lost)
+    const wanted = isCall(frame.message)
+      ? this.#called(frame, descriptors, lost)
+      : this.#answered(frame, descriptors, lost)
+    if (!wanted) for (const port of ports) port.postMessage({ id: '', type: 'RELEASE', path: [] })
   }
 
-  #called(channel: number, message: Message, descriptors: readonly Descriptor[], lost: number): void {
+  /** Whether comlink has seen it: only then does it release the proxies in it. */
+  #called({ channel, message }: Frame, descriptors: readonly Descriptor[], lost: number): boolean {
     const { id } = message
     const refusal = lost > 0 ? lostOnTheWay() : refusalOf(message)
     if (descriptors.length > 0) this.#borrowed.set(id, [...(this.#borrowed.get(id) ?? []), ...descriptors])
     try {
       if (refusal !== undefined) throw refusal
-      if (this.#exposed.get(channel)?.listeners.tell(message) === true) return
+      if (this.#exposed.get(-channel)?.listeners.tell(message) === true) return true
       throw new RpcError('disconnected', 'what is called has been released')
     } catch (error) {
-      this.#answer(channel, throwing(id, error))
+      this.#answer(-channel, throwing(id, error))
+      return false
     }
   }
 
-  #answered(message: Message, descriptors: readonly Descriptor[], lost: number): void {
+  /** Whether it belongs to somebody, with the descriptors and the proxies in it. */
+  #answered({ message, proxies }: Frame, descriptors: readonly Descriptor[], lost: number): boolean {
     const id = message.id as string
     const port = this.#pending.get(id)
     this.#pending.delete(id)
-    if (descriptors.length === 0 && lost === 0) port?.listeners.tell(message)
-    else if (lost === 0 && port !== undefined && settles(port, message)) return
+    if (lost === 0 && port !== undefined) {
+      if (descriptors.length > 0 || proxies.length > 0) {
+        if (settles(port, message)) return true
+      } else port.listeners.tell(message)
+    }
     closeAll(descriptors)
     if (lost > 0) port?.listeners.tell(throwingItself(id, lostOnTheWay()))
+    return false
   }
 
   /** To what the peer has passed by proxy. */
