@@ -324,6 +324,21 @@ describe('a hostile peer of comlink', () => {
     await expect(streams[0].closed).rejects.toMatchObject({ constructor: RpcError, origin: 'remote' })
   })
 
+  it.each([
+    ['what is released here', (remote: Anything) => remote[Comlink.releaseProxy]()],
+    [
+      'proxies that nobody asked for',
+      (_remote: Anything, peer: FrameStream) =>
+        sendValue(peer, [0, { id: 'nobody', type: 'RAW', value: null }, [0, 1, 0, 2]]),
+    ],
+  ])('does not fill the memory with news of %s', async (_what, release) => {
+    const [left, right] = streamPair()
+    const remote = Comlink.wrap<Anything>(streamEndpoint(left, Comlink, { maxQueued: 1_000_000 }))
+    void remote.heard('x'.repeat(4_000_000)).catch(() => {})
+    release(remote, right) // which reads nothing
+    await expect(left.closed).rejects.toMatchObject({ type: 'overloaded' })
+  })
+
   it('does not fill the memory with calls of what was released', async () => {
     const heard = vi.fn()
     const { streams, answers } = hostile({ heard })

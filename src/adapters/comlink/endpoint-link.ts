@@ -105,7 +105,11 @@ export class EndpointLink {
       if (type === 'RELEASE') return // by the collector, perhaps: nobody could catch anything
       throw this.#ended
     }
-    if (this.#link.queuedBytes > this.#maxQueued) throw this.#overloaded()
+    if (this.#link.queuedBytes > this.#maxQueued) {
+      if (type !== 'RELEASE') throw this.#overloaded()
+      this.#stream.destroy(this.#overloaded())
+      return
+    }
     if (type === 'ENDPOINT') {
       port.listeners.tell({ id, type: 'RAW', value: this.#anotherPort(channel) })
       return

@@ -11,7 +11,10 @@ import { type Comlink, sendProxiesInStream } from './in-stream-port.js'
 export type { Comlink } from './in-stream-port.js'
 
 export interface ComlinkOptions {
-  /** Bytes that wait for the peer to read them; with more a call fails, and an answer ends the stream. Default 64 MiB. */
+  /**
+   * Bytes that wait for the peer to read them; with more a call fails, and an answer or a release ends the stream.
+   * Default 64 MiB.
+   */
   readonly maxQueued?: number
   /** Objects passed by `proxy` that the peer has not released; passing one more fails. Default 10,000. */
   readonly maxProxies?: number
