@@ -68,7 +68,7 @@ async function waiting(readiness) {
 /** With headroom gone while nothing is there to receive: the wait, and its bound, begin with what comes then. */
 async function idling(readiness) {
   const tokens = makeTokens(40)
-  const options = { readiness, pressureTimeout: 40 }
+  const options = { readiness, pressureTimeout: 400 }
   const [left, right] = pair(options)
   const [otherLeft, otherRight] = pair(options)
   const frames = right[Symbol.asyncIterator]()
@@ -110,7 +110,7 @@ async function ending(readiness) {
 /** With headroom, and nobody who makes room: after the bound it receives, loses, and says so. */
 async function risking(readiness) {
   const tokens = makeTokens(20)
-  const [left, right] = pair({ readiness, pressureTimeout: 40 })
+  const [left, right] = pair({ readiness, pressureTimeout: 400 })
   let waits = 0
   right.on('pressure', () => waits++)
   const frames = right[Symbol.asyncIterator]()

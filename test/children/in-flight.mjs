@@ -16,7 +16,7 @@ const options = {
   readiness,
   descriptorHeadroom: 0,
   maxDescriptors: 300,
-  pressureTimeout: ['bound', 'begun', 'together'].includes(scenario) ? 30 : 5000,
+  pressureTimeout: ['bound', 'begun', 'together'].includes(scenario) ? 300 : 5000,
 }
 for (const end of pair(options)) end.on('frame', () => {}).destroy()
 
