@@ -17,10 +17,13 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const ELSEWHERE = ['test/package/**', 'test/lint/**', 'test/support/**']
 /** What meets native code only by ways that the other tests go as well, and takes long. Run if it is named. */
 const ABOVE = [
-  'test/adapters/{birpc,capn,comlink,frame-port,testing,vscode}*',
+  'test/adapters/{birpc,capn,comlink,frame-port,real,testing,vscode}*',
   'test/bench/**',
   'test/docs/**',
+  'test/examples/{calculator,demo,file-broker,usual-ways}*',
+  'test/framing/**',
   'test/rpc/{conformance,values}/**',
+  'test/rpc/{message-limits,types,types-of-capabilities,types-of-dist}.test.ts',
 ]
 
 const copy = mkdtempSync(join(tmpdir(), 'pillion-asan-'))
