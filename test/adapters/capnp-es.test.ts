@@ -5,10 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { attachDescriptor, descriptorOf, FrameConn, FrameTransport } from '../../src/adapters/capnp-es/index.js'
 import { callCases } from '../../src/adapters/testing/index.js'
 import { capnp } from '../../src/framing/index.js'
-import { adopt, type Descriptor, type FrameStream } from '../../src/stream/index.js'
-import { adoptOwned } from '../../src/transport/descriptor.js'
-import { pairUnix } from '../../src/transport/index.js'
-import { destroyedAfterTest, named, nameOf, streamPair, turns, until } from '../support/streams.js'
+import type { Descriptor, FrameStream } from '../../src/stream/index.js'
+import { named, nameOf, streamPair, turns, until } from '../support/streams.js'
 import { File, Peer } from './fixtures/generated/capnp-es/peer.js'
 import { type CapnpEnd, capnpEsPeer } from './support/capnp-es-peer.js'
 import { childStream } from './support/child-stream.js'
@@ -356,45 +354,6 @@ describe('between processes', () => {
     expect(await end.call('names', files)).toEqual(files.map((_, i) => String(i)))
     for (const file of files) file.close()
     end.close()
-  })
-})
-
-describe('a peer that refuses descriptors', () => {
-  function ends() {
-    const [left, right] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
-    const stream = destroyedAfterTest(adopt(left, { codec: capnp() }))
-    const peer = destroyedAfterTest(adopt(right, { codec: capnp(), acceptDescriptors: false }))
-    return { stream, near: capnpEsPeer(stream, {}), attach: () => capnpEsPeer(peer, { take: () => 1 }) }
-  }
-
-  it('has the call fail alone that has some', async () => {
-    const { near, attach } = ends()
-    const far = attach()
-    expect(await near.call('take')).toBe(1)
-    const file = named(1)
-    await expect(near.call('take', file)).rejects.toThrow('the peer refuses descriptors')
-    expect(file.closed).toBe(false)
-    expect(await near.call('take')).toBe(1)
-    file.close()
-    near.close()
-    far.close()
-  })
-
-  it('is left if it is found out behind what waited: the library holds the message for sent', async () => {
-    const { stream, near, attach } = ends()
-    const waiting = Array.from({ length: 30 }, () => near.call('take', 'x'.repeat(100_000)))
-    expect(stream.queuedBytes).toBeGreaterThan(0)
-    const file = named(1)
-    const outcomes = Promise.allSettled([...waiting, near.call('take', file)])
-    const far = attach()
-    await until(() => stream.destroyed)
-    expect((await outcomes).at(-1)).toMatchObject({
-      status: 'rejected',
-      reason: { message: expect.stringContaining('the peer refuses descriptors') },
-    })
-    expect(file.closed).toBe(false)
-    file.close()
-    far.close()
   })
 })
 

@@ -5,10 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { attachDescriptor, createConn, descriptorOf, FrameTransport } from '../../src/adapters/capnp-ts/index.js'
 import { callCases } from '../../src/adapters/testing/index.js'
 import { capnp } from '../../src/framing/index.js'
-import { adopt, type Descriptor } from '../../src/stream/index.js'
-import { adoptOwned } from '../../src/transport/descriptor.js'
-import { pairUnix } from '../../src/transport/index.js'
-import { destroyedAfterTest, named, nameOf, streamPair, turns, until } from '../support/streams.js'
+import type { Descriptor } from '../../src/stream/index.js'
+import { named, nameOf, streamPair, turns, until } from '../support/streams.js'
 import { File, Peer } from './fixtures/generated/capnp-ts/peer.js'
 import { capnpEsPeer } from './support/capnp-es-peer.js'
 import { capnpTsPeer } from './support/capnp-ts-peer.js'
@@ -231,45 +229,6 @@ it('calls capnp-es, and is called by it', async () => {
   ])
   near.close()
   far.close()
-})
-
-describe('a peer that refuses descriptors', () => {
-  function ends() {
-    const [left, right] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
-    const stream = destroyedAfterTest(adopt(left, { codec: capnp() }))
-    const peer = destroyedAfterTest(adopt(right, { codec: capnp(), acceptDescriptors: false }))
-    return { stream, near: capnpTsPeer(stream, {}), attach: () => capnpTsPeer(peer, { take: () => 1 }) }
-  }
-
-  it('has the call fail alone that has some', async () => {
-    const { near, attach } = ends()
-    const far = attach()
-    expect(await near.call('take')).toBe(1)
-    const file = named(1)
-    await expect(near.call('take', file)).rejects.toThrow('the peer refuses descriptors')
-    expect(file.closed).toBe(false)
-    expect(await near.call('take')).toBe(1)
-    file.close()
-    near.close()
-    far.close()
-  })
-
-  it('is left if it is found out behind what waited: the library holds the message for sent', async () => {
-    const { stream, near, attach } = ends()
-    const waiting = Array.from({ length: 30 }, () => near.call('take', 'x'.repeat(100_000)))
-    expect(stream.queuedBytes).toBeGreaterThan(0)
-    const file = named(1)
-    const outcomes = Promise.allSettled([...waiting, near.call('take', file)])
-    const far = attach()
-    await until(() => stream.destroyed)
-    expect((await outcomes).at(-1)).toMatchObject({
-      status: 'rejected',
-      reason: { message: expect.stringContaining('the peer refuses descriptors') },
-    })
-    expect(file.closed).toBe(false)
-    file.close()
-    far.close()
-  })
 })
 
 it('refuses a stream of another codec', () => {
