@@ -112,6 +112,19 @@ describe('a server on a received socket', () => {
     await closed(server)
   })
 
+  it('goes before a listen() of its own that is under way', async () => {
+    const { socket, path } = await listeningSocket()
+    const server = createServer((client) => client.end('served'))
+    server.listen(0, 'localhost') // looks the name up first
+
+    listenOn(server, socket)
+    await once(server, 'listening')
+
+    expect(socket.closed).toBe(true)
+    expect(await text(connectNet(path))).toBe('served')
+    await closed(server)
+  })
+
   it('is refused a file, a connected socket, and a second socket', async () => {
     using file = Descriptor.memfd(1)
     const [a, b] = pair()

@@ -126,6 +126,28 @@ describe('a ThreadPort', () => {
     }
   })
 
+  it('closes the descriptors of a message whose value cannot be read, and delivers the next one', async () => {
+    const before = memfds()
+    const { port1, port2 } = new MessageChannel()
+    const told = once(port1, 'message') // port1 is the other thread, as far as the port can tell
+    const port = new ThreadPort(port2)
+    const { id } = (await told)[0] as { id: number }
+    const messages: unknown[] = []
+    const failed = new Promise<unknown>((resolve) => port.on('messageerror', resolve))
+    port.on('message', (message) => messages.push(message))
+    const unread = offerDescriptor(numbered(1), id)
+
+    port2.emit('messageerror', new TypeError('not to be made in this context')) // which Node tells in place of the value
+    port1.postMessage({ pillion: 'descriptors', ids: [unread] })
+    port1.postMessage({ pillion: 'value', value: 'next', count: 0 })
+
+    expect(await failed).toBeInstanceOf(TypeError)
+    await expect.poll(() => messages.at(-1)).toBe('next')
+    expect(messages).toEqual(['next'])
+    expect(memfds()).toBe(before)
+    await ended(port)
+  })
+
   it('closes what comes and is never taken when it is closed', async () => {
     const before = memfds()
     const { port1, port2 } = new MessageChannel()

@@ -1,19 +1,17 @@
 /**
  * ThreadPort: a MessagePort of Node's whose messages have Descriptors in them. The number goes to the other thread as it is,
- * without a duplicate: between the two it is in a mailbox (src/transport/mailbox.ts), so that it is closed once, whichever
- * thread ends first.
+ * without a duplicate.
  *
  * A message with descriptors is two on the port: the value, which may turn out not to be clonable, then the descriptors.
  */
 import type { MessagePort, TransferListItem, Worker } from 'node:worker_threads'
 import { ClosedError } from '../../errors.js'
 import { Descriptor } from '../../stream/index.js'
-import { Mailbox, offerDescriptor, takeOffered } from '../../transport/index.js'
-import { mapped } from './mapped.js'
+import { DescriptorMail } from './descriptor-mail.js'
 import { PortEvents, parted } from './port-events.js'
+import { placeOf, withDescriptors } from './thread-places.js'
 
-/** What goes over the port. A place in a value is an object with this key alone, whose value is the index. */
-const placeKey = '\0pillion.descriptor'
+/** What goes over the port. */
 type Posted =
   | { readonly pillion: 'mailbox'; readonly id: number }
   | { readonly pillion: 'value'; readonly value: unknown; readonly count: number }
@@ -22,18 +20,14 @@ type Posted =
 export class ThreadPort extends PortEvents {
   readonly #ready: Promise<void>
   readonly #port: MessagePort | Worker
-  /** What the other thread offers. */
-  readonly #mailbox = new Mailbox()
-  /** What is offered to the other thread before it has told of its own: apart, or what it has offered would go back. */
-  readonly #outgoing = new Mailbox()
-  #theirs: number | undefined
+  readonly #mail = new DescriptorMail()
   #isReady: () => void = () => {}
   /** Somebody has asked for `ready`, and nothing else may keep this thread alive until then. */
   #readyAwaited = false
   /** Received before the start. */
   #waiting: (Posted | 'end')[] | undefined = []
-  /** A value whose descriptors come next. */
-  #incomplete: unknown
+  /** A message whose descriptors come next. */
+  #incomplete: { readonly value: unknown } | undefined
   #closed = false
 
   /** Owns the port from now on, or the worker, which `close` ends. The other end is a ThreadPort too. */
@@ -49,7 +43,7 @@ export class ThreadPort extends PortEvents {
     port.on('messageerror', (error: Error) => this.emitError(error))
     port.once('close' in port ? 'close' : ('exit' as 'close'), ended)
     if ('close' in port) port.unref()
-    this.#post({ pillion: 'mailbox', id: this.#mailbox.id })
+    this.#post({ pillion: 'mailbox', id: this.#mail.address })
   }
 
   /**
@@ -57,7 +51,7 @@ export class ThreadPort extends PortEvents {
    * it keeps this thread alive until then.
    */
   get ready(): Promise<void> {
-    if (this.#theirs === undefined && this.#waiting !== undefined && !this.#closed && 'close' in this.#port) {
+    if (!this.#mail.knowsTheirs && this.#waiting !== undefined && !this.#closed && 'close' in this.#port) {
       this.#readyAwaited = true
       this.#port.ref()
     }
@@ -73,7 +67,7 @@ export class ThreadPort extends PortEvents {
   postMessage(value: unknown, transfer: readonly (TransferListItem | Descriptor)[] = []): void {
     if (this.#closed) throw new ClosedError('the port is closed')
     const transferred = new Set<unknown>(transfer)
-    const { value: copy, descriptors } = parted(value, transferred, (index) => ({ [placeKey]: index }))
+    const { value: copy, descriptors } = parted(value, transferred, placeOf)
     const others = transfer.filter((item): item is TransferListItem => !(item instanceof Descriptor))
     const going: Descriptor[] = []
     try {
@@ -83,7 +77,7 @@ export class ThreadPort extends PortEvents {
       for (const [i, each] of going.entries()) if (each !== descriptors[i]) each.close()
       throw error
     }
-    if (going.length > 0) this.#post({ pillion: 'descriptors', ids: this.#offer(going) })
+    if (going.length > 0) this.#post({ pillion: 'descriptors', ids: this.#mail.offer(going) })
   }
 
   start(): void {
@@ -117,21 +111,9 @@ export class ThreadPort extends PortEvents {
     this.#port.postMessage(posted, transfer)
   }
 
-  /** Into their mailbox, or one of ours for now. If that is closed nobody is there to take them, and all are closed. */
-  #offer(descriptors: readonly Descriptor[]): number[] {
-    try {
-      return descriptors.map((descriptor) => offerDescriptor(descriptor, this.#theirs ?? this.#outgoing.id))
-    } catch (error) {
-      for (const descriptor of descriptors) descriptor.close()
-      throw error
-    }
-  }
-
   #receive(posted: Posted): void {
     if (posted.pillion === 'mailbox') {
-      this.#theirs = posted.id
-      this.#outgoing.forward(posted.id)
-      this.#outgoing.close()
+      this.#mail.sendTo(posted.id)
       if (this.#readyAwaited && this.#waiting !== undefined) this.#port.unref()
       this.#isReady()
     } else if (this.#waiting !== undefined) this.#waiting.push(posted)
@@ -139,37 +121,29 @@ export class ThreadPort extends PortEvents {
   }
 
   #deliver(posted: Posted): void {
-    if (posted.pillion === 'value') {
-      if (posted.count > 0) this.#incomplete = posted.value
-      else this.emitMessage(posted.value, [])
-    } else if (posted.pillion === 'descriptors') {
-      this.#complete(posted.ids)
-    }
+    if (posted.pillion === 'descriptors') this.#complete(posted.ids)
+    else if (posted.pillion === 'value' && posted.count > 0) this.#incomplete = { value: posted.value }
+    else if (posted.pillion === 'value') this.emitMessage(posted.value, [])
   }
 
   #complete(ids: readonly number[]): void {
-    const value = this.#incomplete
+    const message = this.#incomplete
     this.#incomplete = undefined
-    const descriptors: Descriptor[] = []
+    let descriptors: readonly Descriptor[]
     try {
-      for (const id of ids) descriptors.push(takeOffered(id))
+      descriptors = this.#mail.take(ids)
     } catch (error) {
-      for (const descriptor of descriptors) descriptor.close()
       this.emitError(error as Error)
       return
     }
-    const whole = mapped(value, (object) => {
-      const index: unknown = (object as Record<string, unknown>)[placeKey]
-      return typeof index === 'number' ? descriptors[index] : undefined
-    })
-    this.emitMessage(whole, descriptors)
+    if (message !== undefined) this.emitMessage(withDescriptors(message.value, descriptors), descriptors)
+    else for (const descriptor of descriptors) descriptor.close() // the value could not be read: `messageerror` has told
   }
 
   #end(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#mailbox.close()
-    this.#outgoing.close()
+    this.#mail.close()
     this.emitClose()
   }
 }

@@ -40,7 +40,8 @@ export function toServer(descriptor: Descriptor, listener?: (socket: Socket) => 
 
 /**
  * Lets any server of Node's (net, http, https, http2) accept from a listening socket, Unix or TCP. `server.close()` closes
- * the number, and leaves a Unix socket's file alone. Not for a worker of node:cluster, whose numbers are its parent's.
+ * the number, and leaves a Unix socket's file alone. A `listen()` of the server's own that is still looking a name up
+ * comes to nothing. Not for a worker of node:cluster, whose numbers are its parent's.
  *
  * Throws UsageError for what is no listening stream socket, and for a server that is listening already.
  */
