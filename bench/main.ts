@@ -5,26 +5,35 @@ import { writeFileSync } from 'node:fs'
 import { measure } from './harness/measure.js'
 import type { Row } from './harness/rows.js'
 import type { Workload } from './harness/workloads.js'
-import { benchOptions, usage } from './options.js'
+import { benchOptions, HelpAsked, usage } from './options.js'
 import { placeOf, workloadTables } from './report/table.js'
+
+/** Fewer say too little of how far apart they lie. */
+const leastRounds = 5
 
 const options = readOptions()
 const rows: Row[] = []
 for (const workload of options.workloads) {
-  rows.push(...(await measure(workload, { ...options, ...lengthsFor(workload), progress })))
+  if (!process.stderr.isTTY) console.error(`measuring ${workload.id}`)
+  const found = await measure(workload, { ...options, ...lengthsFor(workload), progress })
+  rows.push(...found)
   progress('')
-  console.log(`\n${workload.id}: ${workload.title}\n\n${workloadTables(workload, rows)}`)
+  console.log(`\n${workload.id}: ${workload.title}\n`)
+  console.log(found.length === 0 ? 'none of these takes part' : workloadTables(workload, rows))
   // After each, so that a run that is broken off leaves what it has.
   if (options.json !== undefined) writeFileSync(options.json, asJson(rows))
 }
 console.log(`\n${placeOf(rows)}`)
+if (options.rounds < leastRounds) console.log(`${options.rounds} rounds: not to be quoted`)
+if (options.json !== undefined)
+  console.log(`npm run bench:page -- ${options.json} draws the charts and writes the page`)
 
 function readOptions(): ReturnType<typeof benchOptions> {
   try {
     return benchOptions(process.argv.slice(2))
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`)
-    process.exit(2)
+    process.exit(error instanceof HelpAsked ? 0 : 2)
   }
 }
 
@@ -34,7 +43,7 @@ function lengthsFor({ cases }: Workload): { milliseconds: number; warmUp: number
   return { milliseconds: Math.ceil(options.milliseconds / share), warmUp: Math.ceil(options.warmUp / share) }
 }
 
-/** One line that is written over; nothing where nobody watches. */
+/** One line that is written over, where somebody watches. */
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
 }

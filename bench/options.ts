@@ -20,6 +20,9 @@ export const usage = `npm run bench -- [--only W2[,W3…]] [--contenders a,b] [-
   workloads: ${workloads.map(({ id }) => id).join(' ')}
   contenders: ${Object.keys(contenders).join(' ')}`
 
+/** Somebody asked for the usage alone. */
+export class HelpAsked extends Error {}
+
 /** Throws an Error that says what is wrong. */
 export function benchOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
@@ -31,8 +34,10 @@ export function benchOptions(args: readonly string[]): BenchOptions {
       milliseconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   })
+  if (values.help) throw new HelpAsked('npm run bench: pillion beside others, in one run')
   const chosen = values.contenders?.split(',')
   for (const name of chosen ?? []) {
     if (contenders[name] === undefined)
@@ -43,7 +48,7 @@ export function benchOptions(args: readonly string[]): BenchOptions {
     workloads: values.only === undefined ? workloads : workloadsNamed(values.only.split(',')),
     contenders: chosen,
     quick: values.quick,
-    rounds: wholeNumber('rounds', values.rounds, 5),
+    rounds: wholeNumber('rounds', values.rounds, values.quick ? 3 : 5),
     milliseconds,
     warmUp: Math.max(300, milliseconds * 2),
     json: values.json,

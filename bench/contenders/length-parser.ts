@@ -20,6 +20,18 @@ export class LengthParser {
     this.#onFrame = onFrame
   }
 
+  /** Where what a partial frame lacks may be received into, then `advance`; undefined while its header is not whole. */
+  get rest(): Uint8Array | undefined {
+    if (this.#have < headerBytes) return undefined
+    return this.#partial.subarray(this.#have, headerBytes + sizeAt(this.#partial, 0))
+  }
+
+  /** So many bytes came into `rest`. */
+  advance(length: number): void {
+    this.#have += length
+    this.#finish()
+  }
+
   push(chunk: Uint8Array, length: number): void {
     let at = this.#have > 0 ? this.#goOn(chunk, length) : 0
     while (length - at >= headerBytes) {
@@ -44,10 +56,15 @@ export class LengthParser {
     this.#partial.set(chunk.subarray(at, at + more), this.#have)
     this.#have += more
     at += more
-    if (this.#have < whole) return at
+    this.#finish()
+    return at
+  }
+
+  #finish(): void {
+    const whole = headerBytes + sizeAt(this.#partial, 0)
+    if (this.#have < whole) return
     this.#have = 0
     this.#onFrame(this.#partial, headerBytes, whole, 0)
-    return at
   }
 
   #begin(chunk: Uint8Array, at: number, length: number): void {

@@ -1,6 +1,7 @@
 /**
  * node:net at an expert's best: one loop encodes into a buffer of 64 KiB that is written whole; `onread` receives into one
- * buffer, and frames are parsed in it, without an object a frame.
+ * buffer, and frames are parsed in it, without an object a frame. Of a frame larger than that buffer the rest is received
+ * into its own memory by `net-into`, which is otherwise the same.
  */
 import { once } from 'node:events'
 import { type ConnectOpts, createServer, Socket, type SocketConstructorOpts } from 'node:net'
@@ -8,7 +9,7 @@ import { carryFrames } from '../roles/frames.js'
 import type { Link, OnFrame } from '../roles/link.js'
 import type { Setting } from '../roles/setting.js'
 import { headerBytes, LengthParser } from './length-parser.js'
-import { connected } from './net-sockets.js'
+import { connected, drained } from './net-sockets.js'
 
 const gatherBytes = 64 * 1024
 /** One for all connections: what lies in it is done with when the callback returns. */
@@ -19,9 +20,8 @@ interface WithHandle {
 }
 
 function linkOf(socket: Socket): Link {
-  let batch = Buffer.allocUnsafeSlow(0)
-  const write = (bytes: Buffer): Promise<void> | undefined =>
-    socket.write(bytes) ? undefined : new Promise((resolve) => socket.once('drain', resolve))
+  /** Resolves when the socket is done with the bytes. */
+  const written = (bytes: Buffer): Promise<void> => new Promise((resolve) => socket.write(bytes, () => resolve()))
   const writeLarge = (payload: Buffer): boolean => {
     const header = Buffer.allocUnsafe(headerBytes)
     header.writeUInt32LE(payload.length)
@@ -39,16 +39,16 @@ function linkOf(socket: Socket): Link {
       socket.write(frame)
     },
     flood: async (next) => {
+      const batch = Buffer.allocUnsafeSlow(gatherBytes)
       let at = 0
       for (let payload = next(); payload !== undefined; payload = next()) {
         const { length } = payload
         if (length > gatherBytes / 4) {
-          if (!writeLarge(payload) && socket.writableNeedDrain) await once(socket, 'drain')
+          if (!writeLarge(payload) && socket.writableNeedDrain) await drained(socket)
           continue
         }
         if (at + headerBytes + length > batch.length) {
-          if (at > 0) await write(batch.subarray(0, at))
-          batch = Buffer.allocUnsafeSlow(gatherBytes) // the last one is still the socket's
+          await written(batch.subarray(0, at))
           at = 0
         }
         batch[at] = length & 0xff
@@ -58,42 +58,50 @@ function linkOf(socket: Socket): Link {
         batch.set(payload, at + headerBytes)
         at += headerBytes + length
       }
-      if (at > 0) await write(batch.subarray(0, at))
+      if (at > 0) await written(batch.subarray(0, at))
     },
   }
 }
 
 /** The types know `onread` only where one connects. */
-function withOnread(onFrame: OnFrame): SocketConstructorOpts {
+function withOnread({ contender }: Setting, onFrame: OnFrame): SocketConstructorOpts {
   const parser = new LengthParser(onFrame)
-  const onread: ConnectOpts['onread'] = {
+  const inPlace: ConnectOpts['onread'] = {
     buffer: received,
     callback: (length, bytes) => {
       parser.push(bytes, length)
       return true
     },
   }
-  return { onread } as SocketConstructorOpts
+  const intoFrames: ConnectOpts['onread'] = {
+    buffer: () => parser.rest ?? received,
+    callback: (length, bytes) => {
+      if (bytes.buffer === received.buffer) parser.push(bytes, length)
+      else parser.advance(length)
+      return true
+    },
+  }
+  return { onread: contender === 'net-into' ? intoFrames : inPlace } as SocketConstructorOpts
 }
 
-async function connect({ path }: Setting, onFrame: OnFrame): Promise<Link> {
-  return linkOf(await connected(() => new Socket(withOnread(onFrame)).connect({ path })))
+async function connect(setting: Setting, onFrame: OnFrame): Promise<Link> {
+  return linkOf(await connected(() => new Socket(withOnread(setting, onFrame)).connect({ path: setting.path })))
 }
 
-async function listen({ path }: Setting, accept: (link: Link) => OnFrame): Promise<void> {
+async function listen(setting: Setting, accept: (link: Link) => OnFrame): Promise<void> {
   // A server has no `onread`: the accepted handle gets a socket that has it.
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     const owner = accepted as unknown as WithHandle
     const handle = owner._handle
     owner._handle = null
     let onFrame: OnFrame | undefined
-    const options = withOnread((bytes, start, end, descriptors) => onFrame?.(bytes, start, end, descriptors))
+    const options = withOnread(setting, (bytes, start, end, descriptors) => onFrame?.(bytes, start, end, descriptors))
     const socket = new Socket({ ...options, handle } as SocketConstructorOpts)
     socket.on('error', () => {}) // the client ends as it likes
     onFrame = accept(linkOf(socket))
     socket.read(0) // begins to read: what onread receives never flows
   })
-  server.listen({ path, backlog: 511 })
+  server.listen({ path: setting.path, backlog: 511 })
   await once(server, 'listening')
 }
 

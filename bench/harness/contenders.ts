@@ -23,6 +23,7 @@ export const contenders: Readonly<Record<string, Contender>> = {
   'net-naive': script('node', 'net-naive'),
   'net-corked': script('node', 'net-corked'),
   'net-onread': script('node', 'net-onread'),
+  'net-into': script('node', 'net-onread'),
   usocket: script('npm', 'usocket'),
   'usocket-window': script('npm', 'usocket'),
   'child-json': script('node', 'child-process', 'forks'),

@@ -36,6 +36,12 @@ export class Spinners {
     })
   }
 
+  /** Throws if one has ended, so that its core may have halted. */
+  check(): void {
+    if (this.#spinners.every(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) return
+    throw new Error('a spinner has ended: what was measured was not awake')
+  }
+
   stop(): void {
     for (const spinner of this.#spinners) spinner.kill('SIGKILL')
   }

@@ -1,45 +1,78 @@
 /**
  * W7: pings alone, then beside idle connections, and the memory that each of these takes at either end.
+ *
+ * Each round has new processes: the memory of the first connections is not that of the next, since the heap has grown.
  */
 import type { Metrics } from '../roles/setting.js'
 import { Field } from './field.js'
 import type { Measuring } from './measure.js'
 import { failedRow, type Row, rowOf } from './rows.js'
-import type { Workload } from './workloads.js'
+import type { Case, Workload } from './workloads.js'
+
+type Round = Readonly<Record<string, Map<string, number>>>
 
 export async function measureIdle(workload: Workload, names: readonly string[], measuring: Measuring): Promise<Row[]> {
   const [one] = workload.cases
   if (one === undefined) return []
-  const { rounds, milliseconds, warmUp } = measuring
+  const failures = new Map<string, string>()
+  const rounds: Round[] = []
+  for (let round = 1; round <= measuring.rounds; round++) {
+    rounds.push(await measureRound(workload, one, names, failures, measuring, `${round}/${measuring.rounds}`))
+  }
+  return names.flatMap((name) =>
+    workload.metrics.map((metric) => {
+      const failure = failures.get(name)
+      if (failure !== undefined) return failedRow(workload.id, name, metric, failure)
+      return rowOf(
+        workload.id,
+        name,
+        metric,
+        rounds.map((found) => found[metric]?.get(name) as number),
+      )
+    }),
+  )
+}
+
+async function measureRound(
+  workload: Workload,
+  one: Case,
+  names: readonly string[],
+  failures: Map<string, string>,
+  { milliseconds, warmUp, ...measuring }: Measuring,
+  round: string,
+): Promise<Round> {
   const count = one.connections ?? 0
-  const field = await Field.start(workload, one, names, measuring)
+  const left = names.filter((name) => !failures.has(name))
+  const field = await Field.start(workload, one, left, { milliseconds, warmUp, ...measuring })
   try {
-    await field.run(warmUp, 'warming')
-    const alone: Map<string, Metrics>[] = []
-    const beside: Map<string, Metrics>[] = []
-    for (let round = 1; round <= rounds; round++) alone.push(await field.run(milliseconds, `alone ${round}/${rounds}`))
-    const serversBefore = await field.each('memory', (pair) => pair.tellServer('memory', 0))
-    const clientsBefore = await field.each('memory', (pair) => pair.tellClient('memory', 0))
-    await field.each(`opening ${count}`, (pair) => pair.tellClient('open', count))
-    const servers = await field.each('memory', (pair) => pair.tellServer('memory', 0))
-    const clients = await field.each('memory', (pair) => pair.tellClient('memory', 0))
-    for (let round = 1; round <= rounds; round++)
-      beside.push(await field.run(milliseconds, `beside ${round}/${rounds}`))
-    return names.flatMap((name) => {
-      const failure = field.failureOf(name)
-      if (failure !== undefined) return workload.metrics.map((metric) => failedRow(workload.id, name, metric, failure))
-      const p50 = (of: Map<string, Metrics>[]): number[] => of.map((round) => round.get(name)?.p50 as number)
-      const each = (after: Map<string, Metrics>, before: Map<string, Metrics>): number[] => [
-        ((after.get(name)?.resident as number) - (before.get(name)?.resident as number)) / count,
-      ]
-      return [
-        rowOf(workload.id, name, 'p50 alone', p50(alone)),
-        rowOf(workload.id, name, 'p50 beside', p50(beside)),
-        rowOf(workload.id, name, 'resident server', each(servers, serversBefore)),
-        rowOf(workload.id, name, 'resident client', each(clients, clientsBefore)),
-      ]
-    })
+    await field.run(warmUp, `warming ${round}`)
+    const alone = await field.run(milliseconds, `alone ${round}`)
+    const servers = await field.each(`memory ${round}`, (pair) => pair.tellServer('memory', 0))
+    const clients = await field.each(`memory ${round}`, (pair) => pair.tellClient('memory', 0))
+    await field.each(`opening ${count} ${round}`, (pair) => pair.tellClient('open', count))
+    const fullServers = await field.each(`memory ${round}`, (pair) => pair.tellServer('memory', 0))
+    const fullClients = await field.each(`memory ${round}`, (pair) => pair.tellClient('memory', 0))
+    const beside = await field.run(milliseconds, `beside ${round}`)
+    return {
+      'p50 alone': only(alone, 'p50'),
+      'p50 beside': only(beside, 'p50'),
+      'resident server': grownEach(servers, fullServers, count),
+      'resident client': grownEach(clients, fullClients, count),
+    }
   } finally {
+    for (const name of left) {
+      const failure = field.failureOf(name)
+      if (failure !== undefined) failures.set(name, failure)
+    }
     await field.end()
   }
+}
+
+function only(found: Map<string, Metrics>, metric: string): Map<string, number> {
+  return new Map([...found].map(([name, metrics]) => [name, metrics[metric] as number]))
+}
+
+function grownEach(before: Map<string, Metrics>, after: Map<string, Metrics>, count: number): Map<string, number> {
+  const was = only(before, 'resident')
+  return new Map([...only(after, 'resident')].map(([name, bytes]) => [name, (bytes - (was.get(name) ?? 0)) / count]))
 }

@@ -21,12 +21,19 @@ export interface Measuring {
 
 export async function measure(workload: Workload, measuring: Measuring): Promise<Row[]> {
   const names = workload.contenders.filter((name) => measuring.contenders?.includes(name) ?? true)
-  const spinners = await spinnersFor(workload)
+  let spinners: Spinners | undefined
+  try {
+    spinners = await spinnersFor(workload)
+  } catch (error) {
+    const why = `no spinners: ${(error as Error).message}`
+    return names.flatMap((name) => workload.metrics.map((metric) => failedRow(workload.id, name, metric, why)))
+  }
   try {
     if (workload.way === 'start') return await measureStarts(workload, names, measuring)
     if (workload.way === 'idle') return await measureIdle(workload, names, measuring)
     const rows: Row[] = []
     for (const one of workload.cases) rows.push(...(await measureCase(workload, one, names, measuring)))
+    spinners?.check()
     return rows
   } finally {
     spinners?.stop()

@@ -1,13 +1,12 @@
 /**
  * Pair: the two ends of one contender in one case, pinned, ready to be told what to do.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Metrics, Setting } from '../roles/setting.js'
 import { Child } from './child.js'
 import { type Contender, contenders } from './contenders.js'
 import { type Cores, coresOf, pinned } from './cpus.js'
+import { makeFolder, removeFolder } from './folders.js'
 import { provide } from './programs.js'
 import type { Case, Workload } from './workloads.js'
 
@@ -21,7 +20,7 @@ export class Pair {
     const contender = contenders[name]
     if (contender === undefined) throw new Error(`no contender ${name}`)
     await provide(contender.needs)
-    const folder = mkdtempSync(join(tmpdir(), 'pillion-bench-'))
+    const folder = makeFolder()
     const cores = coresOf(workload.view)
     const setting = {
       contender: name,
@@ -36,7 +35,7 @@ export class Pair {
       const server = contender.layout === 'pair' ? await startServer(contender, setting, cores) : undefined
       return await Pair.#withClient(folder, server, contender, setting, cores)
     } catch (error) {
-      rmSync(folder, { recursive: true })
+      removeFolder(folder)
       throw error
     }
   }
@@ -78,7 +77,7 @@ export class Pair {
   async end(): Promise<void> {
     await this.#client.end()
     await this.#server?.end()
-    rmSync(this.#folder, { recursive: true })
+    removeFolder(this.#folder)
   }
 }
 

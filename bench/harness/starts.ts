@@ -2,11 +2,10 @@
  * W9: a new process each round, which says itself how long it took from before the import to the first frame.
  */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { coresOf, pinned } from './cpus.js'
+import { makeFolder, removeFolder } from './folders.js'
 import type { Measuring } from './measure.js'
 import { provide, scriptOf } from './programs.js'
 import { failedRow, type Row, rowOf } from './rows.js'
@@ -42,7 +41,7 @@ export async function measureStarts(
 }
 
 async function start(script: string): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'pillion-bench-'))
+  const folder = makeFolder()
   const [command = '', ...args] = pinned(
     [coresOf('cross').client],
     [process.execPath, scriptOf('node', script), join(folder, 's')],
@@ -51,6 +50,6 @@ async function start(script: string): Promise<number> {
     const { stdout } = await promisify(execFile)(command, args)
     return Number(stdout)
   } finally {
-    rmSync(folder, { recursive: true })
+    removeFolder(folder)
   }
 }

@@ -85,7 +85,7 @@ export const workloads: readonly Workload[] = [
     id: 'W3m',
     title: 'one way, frames of 1 MiB, delivered contiguous',
     view: 'cross',
-    contenders: [...c, ...net, 'pillion'],
+    contenders: [...c, ...net, 'net-into', 'pillion'],
     metrics: ['bytes'],
     cases: [{ pattern: 'flood', payload: MiB }],
   },
@@ -177,7 +177,7 @@ export const workloads: readonly Workload[] = [
 export function workloadsNamed(names: readonly string[]): Workload[] {
   const chosen = names.flatMap((name) => {
     const exact = workloads.filter(({ id }) => id === name)
-    const found = exact.length > 0 ? exact : workloads.filter(({ id }) => id.startsWith(name))
+    const found = exact.length > 0 || name === '' ? exact : workloads.filter(({ id }) => id.startsWith(name))
     if (found.length === 0)
       throw new Error(`no workload ${name}; there are ${workloads.map(({ id }) => id).join(', ')}`)
     return found

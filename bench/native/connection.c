@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { gather_bytes = 64 * 1024, buffer_bytes = 512 * 1024, header_bytes = 4 };
+enum { gather_bytes = 64 * 1024, gather_large = 256 * 1024, buffer_bytes = 512 * 1024, header_bytes = 4 };
 
 #define CONTROL_BYTES CMSG_SPACE(sizeof(int) * most_descriptors)
 
@@ -112,12 +112,34 @@ static void flush_messages(struct connection *c) {
   c->queued = 0;
 }
 
+static void flush_large(struct connection *c) {
+  uint32_t headers[most_messages];
+  struct iovec parts[most_messages * 2];
+  for (int i = 0; i < c->queued; i++) {
+    headers[i] = (uint32_t)c->messages[i].size;
+    parts[i * 2] = (struct iovec){&headers[i], header_bytes};
+    parts[i * 2 + 1] = (struct iovec){(void *)c->messages[i].payload, c->messages[i].size};
+  }
+  send_all(c, parts, c->queued * 2, 0);
+  c->queued = 0;
+  c->queued_bytes = 0;
+}
+
+/* Sent from where it lies, several in one call. */
+static void queue_large(struct connection *c, const uint8_t *payload, size_t size) {
+  c->messages[c->queued++] = (struct frame){payload, size};
+  c->queued_bytes += size;
+  if (c->queued == most_messages || c->queued_bytes >= gather_large) flush_large(c);
+}
+
 void queue_frame(struct connection *c, const uint8_t *payload, size_t size) {
   if (c->mode == mode_recvmmsg) {
     c->messages[c->queued++] = (struct frame){payload, size};
     if (c->queued == most_messages) flush_messages(c);
-  } else if (c->descriptors > 0 || size >= gather_bytes / 4) {
+  } else if (c->descriptors > 0) {
     send_frame(c, payload, size, c->descriptors);
+  } else if (size >= gather_bytes / 4) {
+    queue_large(c, payload, size);
   } else {
     uint32_t header = (uint32_t)size;
     memcpy(c->out + c->gathered, &header, header_bytes);
@@ -128,21 +150,37 @@ void queue_frame(struct connection *c, const uint8_t *payload, size_t size) {
 }
 
 void flush_frames(struct connection *c) {
-  if (c->queued > 0) flush_messages(c);
+  if (c->queued > 0 && c->mode == mode_recvmmsg) flush_messages(c);
+  if (c->queued > 0) flush_large(c);
   if (c->gathered == 0) return;
   struct iovec part = {c->out, c->gathered};
   send_all(c, &part, 1, 0);
   c->gathered = 0;
 }
 
-static void close_received(struct connection *c, struct msghdr *message) {
+/* Numbers that follow one another, as the kernel gives them out, are closed by one call. */
+struct closing {
+  int first, behind;
+};
+
+static void close_run(struct closing *run) {
+  if (run->behind - run->first == 1) close(run->first);
+  else if (run->behind > run->first) close_range(run->first, run->behind - 1, 0);
+  run->first = run->behind = 0;
+}
+
+static void close_received(struct connection *c, struct msghdr *message, struct closing *run) {
   for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h != NULL; h = CMSG_NXTHDR(message, h)) {
     if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
     size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; i++) {
       int fd;
       memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof fd);
-      close(fd);
+      if (fd != run->behind) {
+        close_run(run);
+        run->first = fd;
+      }
+      run->behind = fd + 1;
     }
     c->received_descriptors += count;
   }
@@ -155,7 +193,10 @@ static ssize_t receive_once(struct connection *c, size_t room) {
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   ssize_t received = recvmsg(c->fd, &message, MSG_CMSG_CLOEXEC);
-  if (received >= 0) close_received(c, &message);
+  if (received < 0) return received;
+  struct closing run = {0, 0};
+  close_received(c, &message, &run);
+  close_run(&run);
   return received;
 }
 
@@ -176,11 +217,13 @@ static ssize_t receive_many(struct connection *c) {
   int got = recvmmsg(c->fd, messages, count, MSG_CMSG_CLOEXEC | MSG_WAITFORONE, NULL);
   if (got <= 0) return got;
   size_t total = 0;
+  struct closing run = {0, 0};
   for (int i = 0; i < got; i++) {
-    close_received(c, &messages[i].msg_hdr);
+    close_received(c, &messages[i].msg_hdr, &run);
     if (total != i * each) memmove(c->in + c->end + total, c->in + c->end + i * each, messages[i].msg_len);
     total += messages[i].msg_len;
   }
+  close_run(&run);
   return (ssize_t)total;
 }
 

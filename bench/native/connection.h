@@ -29,7 +29,8 @@ struct connection {
   size_t capacity, start, end;
   uint8_t *out;
   size_t gathered;
-  int queued; /* frames that wait for sendmmsg */
+  int queued; /* frames that wait for sendmmsg, or large ones for sendmsg */
+  size_t queued_bytes; /* of the large ones */
   struct frame messages[most_messages];
   uint64_t received_descriptors;
 };

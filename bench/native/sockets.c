@@ -68,6 +68,8 @@ static void serve(struct connection *c, const struct payloads *pool, int ping) {
       c->received_descriptors = 0;
     } else if (ping) {
       if (digest(frame.payload, frame.size) != pool->digests[next]) exit(1);
+      if (c->received_descriptors != (uint64_t)c->descriptors) exit(1);
+      c->received_descriptors = 0;
       send_frame(c, pool->bytes + next * pool->size, pool->size, c->descriptors);
       if (++next == pool->count) next = 0;
     } else {

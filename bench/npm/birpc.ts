@@ -16,12 +16,13 @@ interface Remote {
 
 function open<Local extends object>(socket: Socket, functions: Local): Remote {
   const gathered = new GatheredSocket(socket)
-  const packr = new Packr({ useRecords: false })
+  const packr = new Packr({ useRecords: false, sequential: true })
   return createBirpc<Remote, Local>(functions, {
     post: (message) => gathered.send(message as Buffer),
     on: (receive) => gathered.receive(receive),
     serialize: (value) => packr.pack(value),
     deserialize: (message) => packr.unpack(message as Buffer),
+    timeout: -1, // a timer for each call otherwise
   })
 }
 

@@ -1,11 +1,11 @@
 /**
- * Draws the charts of docs/performance/ from a run's rows: bars with their range, for W8 lines.
+ * Draws the charts of docs/performance/ from a run's rows: dots with their range, for W8 lines.
  *
  *     node charts.js ROWS.json FOLDER
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { barX, dot, line, plot, ruleY, text } from '@observablehq/plot'
+import { dot, line, plot, ruleY, text } from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 import { isCost, type Row } from '../harness/rows.js'
 import { type Workload, workloads } from '../harness/workloads.js'
@@ -20,38 +20,39 @@ type Measured = Row & { readonly median: number; readonly min: number; readonly 
 
 const ours = '#b4451f'
 const others = '#7d8a97'
-/** Of a logarithmic axis, which has no zero: bars begin at the smallest number, divided by this. */
-const belowSmallest = 2
 
 const [, , rowsFile = '', folder = ''] = process.argv
-const rows = (JSON.parse(readFileSync(rowsFile, 'utf8')) as Row[]).filter(isMeasured)
+const all = JSON.parse(readFileSync(rowsFile, 'utf8')) as Row[]
+const rows = all.filter(isMeasured)
 mkdirSync(folder, { recursive: true })
 for (const workload of workloads) {
   const found = rows.filter((row) => row.workload === workload.id)
   if (found.length === 0) continue
   if (workload.id === 'W8') drawGrowth(found)
-  else drawBars(workload, found)
+  else drawDots(workload, found)
 }
 
 function isMeasured(row: Row): row is Measured {
   return row.median !== null && row.min !== null && row.max !== null
 }
 
-function drawBars(workload: Workload, found: readonly Measured[]): void {
+function drawDots(workload: Workload, found: readonly Measured[]): void {
   for (const metric of mainMetrics(workload)) {
     const shown = found.filter((row) => row.metric === metric)
     if (shown.length === 0) continue
-    const floor = Math.min(...shown.map(({ min }) => min)) / belowSmallest
+    const failed = all.filter((row) => row.workload === workload.id && row.metric === metric && !isMeasured(row))
+    const middle = Math.sqrt(Math.min(...shown.map(({ min }) => min)) * Math.max(...shown.map(({ max }) => max)))
     const better = isCost(metric) ? 'less is better' : 'more is better'
     const sorted = [...shown].sort((a, b) => (isCost(metric) ? a.median - b.median : b.median - a.median))
     save(fileName(workload, metric), {
-      height: 70 + 26 * shown.length,
+      height: 70 + 26 * (shown.length + failed.length),
       x: { type: 'log', label: `${metric}, ${shown[0]?.unit} (${better}; logarithmic)`, grid: true, tickFormat: '~s' },
-      y: { label: null, domain: sorted.map(({ contender }) => contender) },
+      y: { label: null, grid: true, domain: [...sorted, ...failed].map(({ contender }) => contender) },
       marks: [
-        barX(shown, { x1: floor, x2: 'median', y: 'contender', fill: colorOf }),
-        ruleY(shown, { y: 'contender', x1: 'min', x2: 'max', stroke: '#222' }),
-        text(shown, { x: 'max', y: 'contender', text: label, textAnchor: 'start', dx: 6 }),
+        ruleY(shown, { y: 'contender', x1: 'min', x2: 'max', stroke: colorOf, strokeWidth: 3 }),
+        dot(shown, { x: 'median', y: 'contender', fill: colorOf, r: 5 }),
+        text(shown, { x: 'max', y: 'contender', text: label, textAnchor: 'start', dx: 8 }),
+        text(failed, { x: () => middle, y: 'contender', text: 'failed', fill: others }),
       ],
     })
   }
@@ -99,11 +100,11 @@ function save(file: string, options: { readonly marks: readonly unknown[]; reado
 
 /** p99 is in the table: a chart is of one number. */
 function mainMetrics({ id, metrics }: Workload): readonly string[] {
-  return id === 'W7' ? ['p50 beside', 'resident server'] : metrics.slice(0, 1)
+  return id === 'W7' ? ['p50 beside', 'resident server', 'resident client'] : metrics.slice(0, 1)
 }
 
 function fileName({ id }: Workload, metric: string): string {
-  return `${id}${id === 'W7' ? `-${metric.split(' ')[0]}` : ''}.svg`.toLowerCase()
+  return `${id}${id === 'W7' ? `-${metric.replace('resident ', '').split(' ')[0]}` : ''}.svg`.toLowerCase()
 }
 
 function colorOf({ contender }: { readonly contender: string }): string {

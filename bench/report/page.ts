@@ -30,7 +30,7 @@ export function sectionsOf(rows: readonly Row[], hasChart: (file: string) => boo
 
 function chartFiles(workload: string): string[] {
   const id = workload.toLowerCase()
-  if (id === 'w7') return ['w7-p50.svg', 'w7-resident.svg']
+  if (id === 'w7') return ['w7-p50.svg', 'w7-server.svg', 'w7-client.svg']
   if (id === 'w8') return ['w8-frame-size.svg', 'w8-byte.svg', 'w8-connections.svg']
   return [`${id}.svg`]
 }

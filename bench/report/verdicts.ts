@@ -23,7 +23,7 @@ export function verdictsOf(rows: readonly Row[]): Verdict[] {
 }
 
 function verdict(goal: Goal, rows: readonly Row[]): Verdict {
-  const { workload, contender, metric, at, times, of, plus = 0 } = goal
+  const { workload, contender, metric, at, times, of, plus = 0, strict = false } = goal
   const ours = medianOf(rows, workload, contender, metric)
   const found = of
     .map((name) => ({ name, median: medianOf(rows, goal.ofWorkload ?? workload, name, goal.ofMetric ?? metric) }))
@@ -32,14 +32,14 @@ function verdict(goal: Goal, rows: readonly Row[]): Verdict {
   const best = found[0]
   const ratio = ours === undefined || best === undefined ? undefined : ours / best.median
   const limit = best === undefined ? times : times + plus / best.median
-  const sign = at === 'most' ? '≤' : '≥'
+  const sign = at === 'least' ? '≥' : strict ? '<' : '≤'
   return {
     workload,
     what: `${contender} ${metric}`,
     reference: referenceName(goal, best?.name),
     ratio,
-    goal: plus === 0 ? `${sign} ${times}` : `${sign} ${times} + ${plus} ms`,
-    met: ratio === undefined ? undefined : at === 'most' ? ratio <= limit : ratio >= times,
+    goal: plus === 0 ? `${sign} ${times}` : `${sign} ${times} × + ${plus} ms`,
+    met: ratio === undefined ? undefined : at === 'least' ? ratio >= times : strict ? ratio < limit : ratio <= limit,
   }
 }
 

@@ -13,15 +13,21 @@ import type { Metrics, Setting } from './setting.js'
 const together = 50
 
 export async function fanClient(carrier: Carrier, setting: Setting): Promise<Commands> {
-  const { payloads } = Payloads.of(setting.payload)
+  const pool = Payloads.of(setting.payload)
+  const { payloads } = pool
+  let next = 0
+  let turn = 0
   let due = 0
   let allCame: (() => void) | undefined
-  const links = await openMany(setting.connections, () =>
-    carrier.connect(setting, () => {
+  const links = await openMany(setting.connections, () => {
+    let answered = 0
+    return carrier.connect(setting, (bytes, start, end) => {
+      if (answered === turn) throw new BenchFailure('a frame came twice')
+      if (!pool.is(next, bytes, start, end)) throw new BenchFailure('a frame came back changed')
+      answered = turn
       if (--due === 0) allCame?.()
-    }),
-  )
-  let next = 0
+    })
+  })
 
   async function run(milliseconds: number): Promise<Metrics> {
     const began = performance.now()
@@ -31,6 +37,7 @@ export async function fanClient(carrier: Carrier, setting: Setting): Promise<Com
         allCame = resolve
       })
       due = links.length
+      turn++
       for (const link of links) link.send(payloads[next] as Buffer, 0)
       await came
       frames += links.length

@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
 import { rowOf } from '../../bench/harness/rows.js'
-import { benchOptions } from '../../bench/options.js'
+import { benchOptions, HelpAsked } from '../../bench/options.js'
 import { filled, sectionsOf } from '../../bench/report/page.js'
 import { verdictsOf } from '../../bench/report/verdicts.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 it('measures two contenders in turn, and writes a row for each metric', async () => {
-  const { stdout, rows } = await bench('--only', 'W1same', '--contenders', 'net-onread,pillion')
+  const { stdout, rows } = await bench(['--only', 'W1same', '--contenders', 'net-onread,pillion'])
 
   expect(rows.map(({ contender, metric, unit, rounds }) => [contender, metric, unit, rounds])).toEqual([
     ['net-onread', 'p50', 'µs', 2],
@@ -33,12 +33,25 @@ it('measures two contenders in turn, and writes a row for each metric', async ()
 })
 
 it('counts frames one way, and calls', async () => {
-  const { rows } = await bench('--only', 'W2,W6c', '--contenders', 'pillion')
+  const { rows } = await bench(['--only', 'W2,W6c', '--contenders', 'pillion'])
 
   expect(rows.map(({ workload, metric, unit }) => [workload, metric, unit])).toEqual([
     ['W2', 'frames', 'frames/s'],
     ['W6c', 'calls', 'calls/s'],
   ])
+})
+
+it('has rows that say why where there is nothing to measure with, in each view', async () => {
+  const { stdout, rows } = await bench(['--only', 'W1same,W1awake', '--contenders', 'pillion'], { PATH: '/nowhere' })
+
+  expect(rows.map(({ workload, metric, median }) => [workload, metric, median])).toEqual([
+    ['W1same', 'p50', null],
+    ['W1same', 'p99', null],
+    ['W1awake', 'p50', null],
+    ['W1awake', 'p99', null],
+  ])
+  for (const { failed } of rows) expect(failed).toMatch(/taskset|gcc/)
+  expect(stdout).toMatch(/pillion p50 +\| c-epoll +\| +– \| +≤ 1\.7 \| not measured/)
 })
 
 it('takes a reference that failed for no reference', () => {
@@ -66,6 +79,8 @@ it('says what is wrong with its command line', () => {
   expect(() => benchOptions(['--only', 'W99'])).toThrow('no workload W99')
   expect(() => benchOptions(['--contenders', 'nobody'])).toThrow('no contender nobody')
   expect(() => benchOptions(['--rounds', 'many'])).toThrow('--rounds is a whole number')
+  expect(() => benchOptions(['--only', ''])).toThrow('no workload')
+  expect(() => benchOptions(['--help'])).toThrow(HelpAsked)
   expect(benchOptions(['--only', 'W3']).workloads.map(({ id }) => id)).toEqual(['W3'])
   expect(benchOptions(['--only', 'W1']).workloads.map(({ id }) => id)).toEqual(['W1same', 'W1awake', 'W1busy'])
 })
@@ -82,9 +97,13 @@ interface MeasuredRow {
   readonly machine: string
   readonly kernel: string
   readonly node: string
+  readonly failed?: string
 }
 
-async function bench(...args: string[]): Promise<{ stdout: string; rows: MeasuredRow[] }> {
+async function bench(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ stdout: string; rows: MeasuredRow[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'pillion-bench-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const json = join(folder, 'rows.json')
@@ -92,9 +111,7 @@ async function bench(...args: string[]): Promise<{ stdout: string; rows: Measure
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--import', 'tsx', 'bench/main.ts', ...args, ...tiny],
-    {
-      cwd: root,
-    },
+    { cwd: root, env: { ...process.env, ...env } },
   )
   return { stdout, rows: JSON.parse(readFileSync(json, 'utf8')) as MeasuredRow[] }
 }
