@@ -1,7 +1,7 @@
 /** The kit for authors, over the birpc adapter. */
 import { createBirpc } from 'birpc'
 import { describe, test } from 'vitest'
-import { overStream } from '../../src/adapters/birpc.js'
+import { overStream } from '../../src/adapters/birpc/index.js'
 import { type CallAdapter, callCases, type Service } from '../../src/adapters/testing/index.js'
 import { packValue } from '../../src/rpc/index.js'
 

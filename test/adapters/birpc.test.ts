@@ -1,7 +1,7 @@
 /** What birpc's documentation promises, over a stream; and what only a stream and descriptors bring. */
 import { createBirpc, createBirpcGroup } from 'birpc'
 import { describe, expect, it, vi } from 'vitest'
-import { birpcChannel, overStream } from '../../src/adapters/birpc.js'
+import { birpcChannel, overStream } from '../../src/adapters/birpc/index.js'
 import { RpcError, sendValue, unpackValue } from '../../src/rpc/index.js'
 import { adopt, Descriptor, type Frame, type FrameStream, PillionError, UsageError } from '../../src/stream/index.js'
 import { adoptOwned } from '../../src/transport/descriptor.js'

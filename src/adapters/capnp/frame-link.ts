@@ -5,14 +5,12 @@
  */
 import { ClosedError, UsageError } from '../../errors.js'
 import { capnp } from '../../framing/index.js'
-import { FrameStreamTransport, RpcError } from '../../rpc/index.js'
+import { FrameStreamTransport } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
+import { QueueLimit, type QueueOptions } from '../link/queue-limit.js'
 import { Incoming } from './attached.js'
 
-export interface FrameTransportOptions {
-  /** Bytes that wait for the peer to read them; with more a call fails, and what is no call ends the stream. Default 64 MiB. */
-  readonly maxQueued?: number
-}
+export type FrameTransportOptions = QueueOptions
 
 export interface LinkHandlers {
   /** The payload is valid during the call alone; what is attached is the receiver's to close. */
@@ -29,19 +27,19 @@ const nothing = new Uint8Array(0)
 export class FrameLink {
   readonly #stream: FrameStream
   readonly #frames: FrameStreamTransport
-  readonly #maxQueued: number
+  readonly #limit: QueueLimit
   #handlers: LinkHandlers | undefined
   #begun = false
   #closed = false
 
   /** Throws UsageError for a stream of another codec than capnp(). */
-  constructor(stream: FrameStream, { maxQueued = 64 * 1024 * 1024 }: FrameTransportOptions) {
+  constructor(stream: FrameStream, { maxQueued }: FrameTransportOptions) {
     if (stream.codec !== capnp()) {
       throw new UsageError(`Cap'n Proto is for the codec capnp(), not for ${stream.codec?.name ?? 'messages'}`)
     }
     this.#stream = stream
     this.#frames = new FrameStreamTransport(stream, { answers: 'by promises', together: answeredTogether })
-    this.#maxQueued = maxQueued
+    this.#limit = new QueueLimit(stream, maxQueued)
   }
 
   get closed(): boolean {
@@ -75,9 +73,7 @@ export class FrameLink {
    */
   send(message: Uint8Array, descriptors?: readonly Descriptor[]): void {
     if (this.closed) throw new ClosedError('the connection has ended')
-    if (this.#stream.queuedBytes > this.#maxQueued) {
-      throw new RpcError('overloaded', `more than ${this.#maxQueued} bytes wait for the peer to read them (maxQueued)`)
-    }
+    this.#limit.check()
     if (descriptors === undefined) this.#frames.send(nothing, [message], [])
     else this.#stream.send(message, descriptors)
   }

@@ -7,6 +7,8 @@
 import { PillionError } from '../../errors.js'
 import { FrameStreamTransport, RpcError } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
+import { QueueLimit } from '../link/queue-limit.js'
+import { closeAll } from '../link/unwanted.js'
 
 export interface CapnwebOptions {
   /** Bytes that wait for the peer to read them; over it the session ends. Default 64 MiB. */
@@ -18,7 +20,7 @@ export type Form = readonly unknown[]
 
 export abstract class MessageTransport<Message> {
   protected readonly link: FrameStreamTransport
-  readonly #maxQueued: number
+  readonly #limit: QueueLimit
   readonly #messages: Message[] = []
   #waiter: { resolve(message: Message): void; reject(error: Error): void } | undefined
   #ended: Error | undefined
@@ -28,14 +30,14 @@ export abstract class MessageTransport<Message> {
   /** Calls of ours that could not be sent: what they will be answered with. */
   readonly #unsent = new Map<number, Error>()
 
-  constructor(stream: FrameStream, { maxQueued = 64 * 1024 * 1024 }: CapnwebOptions) {
+  constructor(stream: FrameStream, { maxQueued }: CapnwebOptions) {
     this.link = new FrameStreamTransport(stream, { answers: 'by promises' })
-    this.#maxQueued = maxQueued
+    this.#limit = new QueueLimit(stream, maxQueued)
     this.link.start({
       onFrame: (payload, descriptors, lost) => {
         try {
           if (this.#ended === undefined) this.#deliver(this.read(payload, descriptors, lost))
-          else for (const descriptor of descriptors) descriptor.close()
+          else closeAll(descriptors)
         } catch (error) {
           stream.destroy(error as Error)
         }
@@ -64,9 +66,7 @@ export abstract class MessageTransport<Message> {
   /** Bytes sent. Throws what ends the session. */
   protected transmit(message: Message, form: Form): number {
     if (this.#ended !== undefined) throw this.#ended
-    if (this.link.queuedBytes > this.#maxQueued) {
-      throw new RpcError('overloaded', `more than ${this.#maxQueued} bytes wait for the peer to read them (maxQueued)`)
-    }
+    this.#limit.check()
     const [kind, id] = form
     if (counts(kind)) this.#sent++
     else if (kind === 'release') this.#unsent.delete(id as number)

@@ -4,28 +4,21 @@
  * What comlink means by its messages is comlink's; of that library only the types are imported, and the program hands in
  * the one that it uses.
  */
+import type { Endpoint } from 'comlink'
 import type { FrameStream } from '../../stream/index.js'
-import { EndpointLink, type Root } from './endpoint-link.js'
+import type { ValueLinkOptions } from '../link/value-link.js'
+import { EndpointLink } from './endpoint-link.js'
 import { type Comlink, sendProxiesInStream } from './in-stream-port.js'
 
 export type { Comlink } from './in-stream-port.js'
 
-export interface ComlinkOptions {
-  /**
-   * Bytes that wait for the peer to read them; with more a call fails, and an answer or a release ends the stream.
-   * Default 64 MiB.
-   */
-  readonly maxQueued?: number
+export interface ComlinkOptions extends ValueLinkOptions {
   /** Objects passed by `proxy` that the peer has not released; passing one more fails. Default 10,000. */
   readonly maxProxies?: number
-  /** How deep a message may be nested, either way. Default 100. */
-  readonly depth?: number
-  /** Elements, keys and members of a message, either way. Default 1,000,000. */
-  readonly values?: number
 }
 
 /** What `wrap` and `expose` take, one of each at most. */
-export interface ComlinkEndpoint extends Root {
+export interface ComlinkEndpoint extends Endpoint {
   /** Sends what was posted, then ends the stream; what is pending is rejected. */
   close(): void
 }
@@ -43,6 +36,7 @@ export interface ComlinkEndpoint extends Root {
  *   and does as before elsewhere
  */
 export function streamEndpoint(stream: FrameStream, comlink: Comlink, options: ComlinkOptions = {}): ComlinkEndpoint {
+  const { maxProxies = 10_000, ...limits } = options
   sendProxiesInStream(comlink)
-  return new EndpointLink(stream, options).root
+  return new EndpointLink(stream, maxProxies, limits).root
 }

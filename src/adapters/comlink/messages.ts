@@ -3,16 +3,16 @@
  * comlink follows any path that it is given, and looks at nothing.
  */
 import { RpcError } from '../../rpc/index.js'
+import { errorParts } from '../link/error-parts.js'
 
 /** A message of comlink's. */
 export type Message = Readonly<Record<string, unknown>>
 
-export interface Frame {
-  readonly channel: number
-  readonly message: Message
-  /** Of the proxies in it: the place among its values, and the channel, in turn. */
-  readonly proxies: readonly number[]
-}
+/**
+ * What a frame is. Channel 0 is the endpoint; others are numbered by who passes the object, from 1 on, and negative when its
+ * receiver writes them. Of each proxy in the message: its place among the values, and its channel.
+ */
+export type Frame = readonly [channel: number, message: Message, proxies?: readonly number[]]
 
 const calls = new Set<unknown>(['GET', 'SET', 'APPLY', 'CONSTRUCT', 'ENDPOINT', 'RELEASE'])
 
@@ -29,16 +29,14 @@ export function wireValuesOf(message: Message): unknown[] {
 
 /** Throws RpcError of origin `remote` for what no adapter sends. */
 export function checkedFrame(value: unknown): Frame {
-  const [channel, message, proxies = []] = Array.isArray(value) ? (value as readonly unknown[]) : []
-  if (!Number.isSafeInteger(channel) || !isObject(message) || typeof message.id !== 'string' || !isEven(proxies)) {
+  const [channel, message, proxies] = Array.isArray(value) ? (value as readonly unknown[]) : []
+  if (!Number.isSafeInteger(channel) || !isObject(message) || typeof message.id !== 'string') {
     throw new RpcError('failed', 'what came is no message of comlink', { origin: 'remote' })
   }
-  const places = wireValuesOf(message)
-  for (let i = 0; i < proxies.length; i += 2) {
-    if (isObject(places[proxies[i]!]) && proxies[i + 1]! > 0) continue
+  if (proxies !== undefined && !areIn(message, proxies)) {
     throw new RpcError('failed', 'a proxy is nowhere in its message', { origin: 'remote' })
   }
-  return { channel: channel as number, message, proxies }
+  return value as Frame
 }
 
 const prototypeNames = new Set<unknown>([...Object.getOwnPropertyNames(Object.prototype), 'prototype'])
@@ -58,11 +56,9 @@ function refused(what: string): RpcError {
   return new RpcError('failed', what, { origin: 'remote' })
 }
 
-/** An answer that throws, as comlink writes it: what an error says of itself. */
+/** An answer that throws, as comlink writes it. */
 export function throwing(id: unknown, thrown: unknown): Message {
-  const { name = 'Error', message = thrown, code } = (thrown instanceof Error ? thrown : {}) as NodeJS.ErrnoException
-  const value = { name: String(name), message: String(message).slice(0, 1000), ...(code === undefined ? {} : { code }) }
-  return { id, type: 'HANDLER', name: 'throw', value: { isError: true, value } }
+  return { id, type: 'HANDLER', name: 'throw', value: { isError: true, value: errorParts(thrown) } }
 }
 
 /** An answer within this process: the error itself is thrown. */
@@ -74,6 +70,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
-function isEven(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length % 2 === 0 && value.every((item) => Number.isSafeInteger(item))
+/** Whether each place is one, and each channel somebody else's. */
+function areIn(message: Message, proxies: unknown): boolean {
+  if (!Array.isArray(proxies) || proxies.length % 2 !== 0) return false
+  const values = wireValuesOf(message)
+  for (let i = 0; i < proxies.length; i += 2) {
+    if (!Number.isSafeInteger(proxies[i + 1]) || proxies[i + 1] <= 0 || !isObject(values[proxies[i]])) return false
+  }
+  return true
 }

@@ -6,7 +6,7 @@ import { closeSync, openSync, readdirSync } from 'node:fs'
 import { createBirpc } from 'birpc'
 import { RpcSession, RpcTarget } from 'capnweb'
 import * as Comlink from 'comlink'
-import { overStream } from '../../../src/adapters/birpc.js'
+import { overStream } from '../../../src/adapters/birpc/index.js'
 import {
   type PassedDescriptor,
   passDescriptor,
