@@ -6,8 +6,11 @@
  */
 import { checkBoolean, checkOptions } from '../arguments.js'
 import { UsageError } from '../errors.js'
-import { defaultLargeFrom } from '../framing/frame-decoder.js'
-import { type CodecConnection, FrameDecoder, FrameTable, memfdFlag, wantsReceives } from '../framing/index.js'
+import { wantsReceives } from '../framing/codec.js'
+import { memfdFlag } from '../framing/codecs/pillion.js'
+import { defaultLargeFrom, FrameDecoder } from '../framing/frame-decoder.js'
+import { FrameTable } from '../framing/frame-table.js'
+import type { CodecConnection } from '../framing/index.js'
 import { MessageDecoder } from '../framing/message-decoder.js'
 import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
 import { slabsAreGuarded } from '../transport/receive-slab.js'

@@ -6,7 +6,8 @@
  */
 import { checkBoolean, checkOptions, listOf, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
-import { type CodecConnection, memfdFlag } from '../framing/index.js'
+import { memfdFlag } from '../framing/codecs/pillion.js'
+import type { CodecConnection } from '../framing/index.js'
 import { exactPayload, isBytes, lengthOf, payloadLength } from '../framing/payload.js'
 import { surrender } from '../transport/descriptor.js'
 import { Descriptor, type RefusedGroup, type UnixSocket } from '../transport/index.js'

@@ -2,8 +2,8 @@
  * pillion: message frames over Unix sockets, with the file descriptors that ride on them.
  */
 export * from '../errors.js'
+export { pillion } from '../framing/codecs/pillion.js'
 export type { FrameLimits } from '../framing/index.js'
-export { pillion } from '../framing/index.js'
 export {
   type AcceptPressure,
   type Address,

@@ -4,7 +4,9 @@
 import { checkSignal, shown } from '../arguments.js'
 import { UsageError } from '../errors.js'
 import { checkCodec } from '../framing/codec.js'
-import { type Codec, type FrameLimits, frameLimits, pillion } from '../framing/index.js'
+import { pillion } from '../framing/codecs/pillion.js'
+import type { Codec, FrameLimits } from '../framing/index.js'
+import { frameLimits } from '../framing/limits.js'
 import type { SocketType, UnixSocketOptions } from '../transport/index.js'
 import { SocketSettings } from '../transport/socket-options.js'
 

@@ -3,14 +3,9 @@
  *
  * Copies what is short into the thread's slab, and refers to the rest. Knows nothing of who waits for what.
  */
-import {
-  type Codec,
-  type CodecConnection,
-  FrameEncoder,
-  type FrameLimits,
-  type OutgoingPiece,
-  sendRules,
-} from '../framing/index.js'
+import { sendRules } from '../framing/codec.js'
+import { FrameEncoder } from '../framing/frame-encoder.js'
+import type { Codec, CodecConnection, FrameLimits, OutgoingPiece } from '../framing/index.js'
 import { MessageEncoder } from '../framing/message-encoder.js'
 import type { MessageQueue, SendQueue, UnixSocket } from '../transport/index.js'
 import { type MessagePiece, mostPiecesOfMessage } from '../transport/message-queue.js'

@@ -5,7 +5,8 @@
  * what was checked already (docs/protocol.md).
  */
 import { ProtocolError } from '../errors.js'
-import { type BearingFrame, type FrameLimits, type FrameTable, memfdLength } from '../framing/index.js'
+import { memfdLength } from '../framing/codecs/pillion.js'
+import type { BearingFrame, FrameLimits, FrameTable } from '../framing/index.js'
 import { binding } from '../transport/native.js'
 import { Errno } from '../transport/system-calls.js'
 import { systemFailure } from '../transport/system-failure.js'

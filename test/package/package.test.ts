@@ -97,9 +97,8 @@ describe('the packed files', () => {
   test('define each exported class in one file only', () => {
     const dist = readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.cjs'))
     const sources = dist.map((name) => readFileSync(join(root, 'dist', name), 'utf8'))
-    const definitions = (name: string) =>
-      sources.flatMap((source) => source.match(new RegExp(`(?:var ${name} = |\\b)class(?: ${name}\\b)? `, 'g')) ?? [])
-    const defined = (name: string) => definitions(name).filter((text) => text.includes(name))
+    const definition = (name: string) => new RegExp(`\\bclass ${name}\\b|\\b${name}\\s*=\\s*class\\b`, 'g')
+    const defined = (name: string) => sources.flatMap((source) => source.match(definition(name)) ?? [])
 
     expect(defined('PillionError')).toHaveLength(1)
     expect(defined('Descriptor')).toHaveLength(1)
@@ -158,6 +157,18 @@ test('loads the framing without the addon', async () => {
     console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((file) => file.endsWith('pillion.node'))))
   `)
   expect(loaded).toEqual([])
+})
+
+test('loads no codec but its own for frame streams', async () => {
+  const loaded = await evaluate<string[]>(`
+    import { createRequire } from 'node:module'
+    import { readFileSync } from 'node:fs'
+    import 'pillion'
+    const files = Object.keys(createRequire(import.meta.url).cache).filter((file) => file.endsWith('.cjs'))
+    const named = /\\bfunction (?:pillion|raw|delimited|varlink|lengthPrefixed|contentLength|capnp|dbus|wayland)\\(/g
+    console.log(JSON.stringify(files.flatMap((file) => readFileSync(file, 'utf8').match(named) ?? [])))
+  `)
+  expect(loaded).toEqual(['function pillion('])
 })
 
 test('has types for import and for require, and they are the same types', { timeout: 60_000 }, async () => {
