@@ -37,6 +37,7 @@ const copyBytes = Uint8Array.prototype.set
 const byteLoopBelow = 12
 
 export class FrameEncoder {
+  readonly #codec: Codec
   readonly #writer: FrameWriter
   readonly #rules: SendRules
   readonly #limits: FrameLimits
@@ -48,11 +49,21 @@ export class FrameEncoder {
   /** @param connection of the codec, shared with the decoder; without it the encoder has one of its own */
   constructor(codec: Codec, limits: FrameLimits, connection?: CodecConnection) {
     checkCodec(codec)
+    this.#codec = codec
     this.#writer = (connection ?? codec.connection(limits)).writer
     this.#rules = sendRules(codec)
     this.#limits = limits
     const isFree = this.#writer.check === undefined && this.#rules.maxBytesPerSend === Number.POSITIVE_INFINITY
     this.longestUnchecked = isFree ? limits.maxPayload : -1
+  }
+
+  /**
+   * Whether another connection can have this encoder as well: it is of the same codec and limits, whose writer is the same for all,
+   * and none of the codec's code runs while a frame is checked.
+   * @internal
+   */
+  serves(codec: Codec, limits: FrameLimits, { writer }: CodecConnection): boolean {
+    return this.#codec === codec && this.#limits === limits && this.#writer === writer && writer.check === undefined
   }
 
   /**

@@ -51,7 +51,7 @@ export class StreamOutlet implements Outlet {
 
   constructor(socket: UnixSocket, codec: Codec, limits: FrameLimits, connection: CodecConnection | undefined) {
     this.#queue = socket.queue
-    this.#encoder = new FrameEncoder(codec, limits, connection)
+    this.#encoder = encoderOf(codec, limits, connection)
     const { maxDescriptorsPerSend, maxBytesPerSend } = sendRules(codec)
     this.maxDescriptorsPerSend = maxDescriptorsPerSend
     this.#queue.limitSends(maxBytesPerSend)
@@ -170,3 +170,11 @@ function copied(chunks: readonly Uint8Array[], length: number): MessagePiece {
   commitToSlab(end)
   return { bytes, start, end }
 }
+
+/** Streams with the same settings have one encoder, where their codec has one writer, as the default has. */
+function encoderOf(codec: Codec, limits: FrameLimits, connection = codec.connection(limits)): FrameEncoder {
+  if (latest?.serves(codec, limits, connection) !== true) latest = new FrameEncoder(codec, limits, connection)
+  return latest
+}
+
+let latest: FrameEncoder | undefined

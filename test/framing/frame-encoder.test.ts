@@ -183,3 +183,27 @@ describe('a frame encoder', () => {
     expect(lines.check(Buffer.from('fine again'), 0)).toBe(10)
   })
 })
+
+describe('an encoder for several connections', () => {
+  const { writer } = pillion().connection(limits)
+  const serves = (codec: Codec, otherLimits = limits) =>
+    new FrameEncoder(codec, limits).serves(codec, otherLimits, codec.connection(otherLimits))
+
+  it('is of a codec with one writer for all of them', () => {
+    expect(serves(pillion())).toBe(true)
+    expect(
+      serves({ ...pillion(), connection: (given) => ({ ...pillion().connection(given), writer: { ...writer } }) }),
+    ).toBe(false)
+  })
+
+  it('has the same limits', () => {
+    expect(serves(pillion(), frameLimits({ maxPayload: 5 }))).toBe(false)
+  })
+
+  it('runs no code of its codec while it checks: that could send on another connection', () => {
+    const checking = { ...writer, check: () => {} }
+    expect(
+      serves({ ...pillion(), connection: (given) => ({ ...pillion().connection(given), writer: checking }) }),
+    ).toBe(false)
+  })
+})

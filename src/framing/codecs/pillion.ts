@@ -46,11 +46,18 @@ const theCodec: Codec = {
 }
 
 class PillionReader implements FrameReader {
-  readonly need = headerLength
-  readonly payloadOffset = headerLength
   payloadLength = 0
   descriptors = 0
   flags = 0
+
+  // Of all readers, and so no fields of each.
+  get need(): number {
+    return headerLength
+  }
+
+  get payloadOffset(): number {
+    return headerLength
+  }
 
   /** A memfd's length stands for the payload, which is held against the limit when it is opened. */
   get limitedLength(): number {

@@ -11,8 +11,11 @@ import type { DescriptorSet } from '../descriptor-set.js'
 import type { Pairing } from './pairing.js'
 import { PendingSets, setWeight } from './pending-sets.js'
 
+/** Of connections that no descriptors have come over yet: it is only looked at. */
+const noPending = new PendingSets()
+
 export class AnnouncedPairing implements Pairing {
-  readonly #pending = new PendingSets()
+  #pending = noPending
   readonly #maxDescriptors: number
   readonly #discarded: number[]
   /** The last bearing frame that has started. */
@@ -30,6 +33,7 @@ export class AnnouncedPairing implements Pairing {
   }
 
   push(sets: readonly DescriptorSet[]): void {
+    if (this.#pending === noPending) this.#pending = new PendingSets()
     this.#pending.push(sets)
   }
 
