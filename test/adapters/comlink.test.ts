@@ -257,6 +257,49 @@ describe('descriptors in comlink', () => {
     expect(await answers(1)).toMatchObject([{ value: 1 }])
   })
 
+  it('of calls that nothing is exposed for are closed, and the calls rejected', async () => {
+    const { streams, answers } = hostile()
+    using file = named('for nobody')
+    for (let i = 0; i < 100; i++) sendValue(streams[1], call(['take'], { type: 'RAW', value: file }))
+    sendValue(streams[1], [0, { id: 'get', type: 'GET', path: ['take'], beside: file }])
+    const all = await answers(101)
+    expect(all.map(({ name }) => name)).toEqual(Array(101).fill('throw'))
+  })
+
+  it('of calls behind the release of what was exposed are closed, and the calls rejected', async () => {
+    const { object, released } = finalized()
+    const { remote, near, far } = exposed(object)
+    const another = Comlink.wrap<Anything>(near)
+    Comlink.wrap(far)
+    remote[Comlink.releaseProxy]()
+    await until(released)
+    using file = named('late')
+    await expect(another.take(file)).rejects.toThrow('not exposed')
+  })
+
+  it('of a call that runs when the stream ends are the method’s until it is done', async () => {
+    let end: () => void = () => {}
+    const ended = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const seen: Descriptor[] = []
+    const keep = async (file: Descriptor) => {
+      seen.push(file)
+      await ended
+      return nameOf(file)
+    }
+    const { remote, streams } = exposed({ keep })
+    using file = named('kept')
+    const lost = expect(remote.keep(file)).rejects.toThrow()
+    await until(() => seen.length > 0)
+    streams[0].destroy()
+    await lost
+    await until(() => streams[1].destroyed)
+    expect(nameOf(seen[0] as Descriptor)).toBe('kept')
+    end()
+    await until(() => seen[0]?.closed === true)
+  })
+
   it('of a call whose proxy is released meanwhile are closed at both ends', async () => {
     let answer: (file: Descriptor) => void = () => {}
     const opened = new Promise<Descriptor>((resolve) => {
@@ -352,9 +395,12 @@ describe('a hostile peer of comlink', () => {
 })
 
 /** Its second stream is a peer that writes what it likes. */
-function hostile(object: object) {
+/** @param object none: nothing is exposed, the end is only wrapped */
+function hostile(object?: object) {
   const streams = streamPair()
-  Comlink.expose(object, streamEndpoint(streams[0], Comlink))
+  const endpoint = streamEndpoint(streams[0], Comlink)
+  if (object === undefined) Comlink.wrap(endpoint)
+  else Comlink.expose(object, endpoint)
   let frames: AsyncIterator<Anything> | undefined
   const answers = async (count: number): Promise<Anything[]> => {
     frames ??= (streams[1] as FrameStream)[Symbol.asyncIterator]()

@@ -12,6 +12,7 @@ import { ValueLink, type ValueLinkOptions } from '../link/value-link.js'
 import { giveUp, Listeners } from './in-stream-port.js'
 import { checkedFrame, type Frame, isCall, type Message, refusalOf, throwing, throwingItself } from './messages.js'
 import { type Port, Proxies } from './proxies.js'
+import { ShownCall } from './shown-call.js'
 
 /** A call costs comlink more than a system call: the peer had better begin with the first answers soon. */
 const answeredTogether = 16
@@ -109,8 +110,10 @@ export class EndpointLink {
     this.#borrowed.add(id, descriptors)
     try {
       if (refusal !== undefined) throw refusal
-      if (this.#proxies.called(-channel)?.listeners.tell(message) === true) return true
-      throw new RpcError('disconnected', 'what is called has been released')
+      const call = new ShownCall(message)
+      this.#proxies.called(-channel)?.listeners.tell(call)
+      if (ShownCall.isWanted(call)) return true
+      throw new RpcError('disconnected', 'what is called has been released, or is not exposed')
     } catch (error) {
       this.#answer(-channel, throwing(id, error))
       return false
