@@ -132,7 +132,29 @@ describe('birpc over a stream', () => {
     const first = near.$callEvent('heard', 'x'.repeat(4_000_000))
     await expect(near.heard?.()).rejects.toMatchObject({ type: 'overloaded' })
     left.destroy()
-    await expect(first).rejects.toThrow()
+    await first
+  })
+
+  it('cannot be ended with the process by events under way when the peer is lost', async () => {
+    const { near, streams } = ends({}, { eventNames: ['log'] })
+    streams[1].pause()
+    const rejected = vi.fn()
+    for (let i = 0; i < 30; i++) near.log?.('x'.repeat(20_000)).catch(rejected) // as a rule nobody would look
+    await turns()
+    streams[1].destroy()
+    await until(() => near.$closed)
+    await turns()
+    expect(rejected).not.toHaveBeenCalled()
+  })
+
+  it('ends the stream if no birpc can be created over it', async () => {
+    const [left, right] = streamPair()
+    const create = () => {
+      throw new Error('no functions')
+    }
+    expect(() => overStream(left, create)).toThrow('no functions')
+    expect(left.destroyed).toBe(true)
+    expect(await right[Symbol.asyncIterator]().next()).toMatchObject({ done: true })
   })
 
   it('tells the caller of a result that cannot travel, and names it', async () => {
@@ -168,6 +190,28 @@ describe('descriptors in birpc', () => {
     expect(seen.map(({ closed }) => closed)).toEqual([true])
     expect(kept.map(nameOf)).toEqual(['seven'])
     for (const one of kept) one.close()
+  })
+
+  it('of a call that runs when the stream ends are the function’s until it is done', async () => {
+    let finish: () => void = () => {}
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const seen: Descriptor[] = []
+    const keep = (file: Descriptor) => {
+      seen.push(file)
+      return finished
+    }
+    const { near, streams } = ends({ keep })
+    using file = named('kept')
+    const lost = expect(near.keep?.(file)).rejects.toThrow()
+    await until(() => seen.length > 0)
+    streams[0].destroy()
+    await lost
+    await until(() => streams[1].destroyed)
+    expect(nameOf(seen[0] as Descriptor)).toBe('kept')
+    finish()
+    await until(() => seen[0]?.closed === true)
   })
 
   it('are moved by a result', async () => {

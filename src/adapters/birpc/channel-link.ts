@@ -17,15 +17,17 @@ const mark = 256 * 1024
 
 export class ChannelLink {
   readonly channel: ChannelOptions
-  onEnd: ((error: Error) => void) | undefined
   readonly #stream: FrameStream
   readonly #link: ValueLink<Message>
-  /** Calls of ours that have no answer yet. */
+  readonly #onEnd: ((error: Error) => void) | undefined
+  /** Calls of ours that have no answer yet, where nobody else can tell them of the end. */
   readonly #pending = new Set<string>()
   #listener: Listener | undefined
 
-  constructor(stream: FrameStream, options: ValueLinkOptions) {
+  /** @param onEnd tells birpc of the end; without it, each pending call is rejected */
+  constructor(stream: FrameStream, options: ValueLinkOptions, onEnd?: (error: Error) => void) {
     this.#stream = stream
+    this.#onEnd = onEnd
     this.#link = new ValueLink(stream, options)
     this.channel = {
       post: (message: Message) => (message.t === 's' ? this.#answer(message) : this.#call(message)),
@@ -46,8 +48,10 @@ export class ChannelLink {
 
   #call(message: Message): PromiseLike<void> | undefined {
     this.#link.sendLent(message)
-    if (message.i !== undefined) this.#pending.add(message.i)
-    return this.#stream.queuedBytes > mark ? this.#stream.drained() : undefined
+    if (message.i !== undefined && this.#onEnd === undefined) this.#pending.add(message.i)
+    if (this.#stream.queuedBytes <= mark) return undefined
+    // Nobody looks at an event's promise, as a rule: rejected by the peer's end, it would end the process.
+    return message.i === undefined ? this.#stream.drained().catch(() => {}) : this.#stream.drained()
   }
 
   /** Whoever called is told in any case; here is nobody who could be. */
@@ -62,13 +66,12 @@ export class ChannelLink {
   #receive(message: Message, descriptors: readonly Descriptor[], lost: number): void {
     const { i } = message
     if (message.t === 's') {
-      if (this.#pending.delete(i as string) && lost === 0) {
-        if (descriptors.length === 0) this.#handle(message)
-        else if (!this.#settles(message)) closeAll(descriptors)
-        return
-      }
-      closeAll(descriptors) // nobody asked, or a part of it is missing
-      if (lost > 0) this.#handle({ t: 's', i: i as string, e: lostOnTheWay() })
+      this.#pending.delete(i as string)
+      if (lost > 0) {
+        closeAll(descriptors)
+        this.#handle({ t: 's', i: i as string, e: lostOnTheWay() })
+      } else if (descriptors.length === 0) this.#handle(message)
+      else if (!this.#settles(message)) closeAll(descriptors)
     } else if (lost > 0 && i !== undefined) {
       closeAll(descriptors)
       this.#answer({ t: 's', i, e: lostOnTheWay() })
@@ -99,9 +102,8 @@ export class ChannelLink {
 
   #end(error: Error): void {
     this.#link.close(error)
-    const pending = [...this.#pending]
+    this.#onEnd?.(error)
+    for (const i of this.#pending) this.#handle({ t: 's', i, e: error })
     this.#pending.clear()
-    if (this.onEnd === undefined) for (const i of pending) this.#handle({ t: 's', i, e: error })
-    else this.onEnd(error)
   }
 }

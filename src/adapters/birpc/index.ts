@@ -27,9 +27,14 @@ export function overStream<Rpc extends { $close(error?: Error): void }>(
   create: (channel: BirpcChannel) => Rpc,
   options: BirpcStreamOptions = {},
 ): Rpc {
-  const link = new ChannelLink(stream, options)
-  const rpc = create({ ...link.channel, resolver: ownFunction })
-  link.onEnd = (error) => rpc.$close(error)
+  const { channel } = new ChannelLink(stream, options, (error) => rpc.$close(error))
+  let rpc: Rpc
+  try {
+    rpc = create({ ...channel, resolver: ownFunction })
+  } catch (error) {
+    stream.destroy()
+    throw error
+  }
   return rpc
 }
 
