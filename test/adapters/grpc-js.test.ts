@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import {
@@ -131,6 +132,15 @@ describe('close', () => {
     const hurried = connections.close({ drain: 0 })
     await expect(answer).rejects.toMatchObject({ code: status.CANCELLED })
     await Promise.all([patient, hurried])
+  })
+
+  it.each([0, 50])('cuts off a client that neither reads nor goes, behind a drain of %s ms', async (drain) => {
+    const { connections, path } = await served()
+    const silent = createConnection(path).pause()
+    onTestFinished(() => void silent.destroy())
+    await expect.poll(() => connections.size).toBe(1)
+    await connections.close({ drain })
+    expect(connections.size).toBe(0)
   })
 
   it('leaves the grpc server to its other listeners, and to its own shutdown', async () => {

@@ -1,22 +1,18 @@
 /**
- * GrpcConnections: the connections of a listener of pillion's, each as a net.Socket for the HTTP/2 of a grpc server, and who is
- * at their other ends.
+ * GrpcConnections: the connections of a listener of pillion's, each as a net.Socket for the HTTP/2 of a grpc server. Knows no
+ * call.
  */
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { checkFunction } from '../../arguments.js'
 import { ClosedError, UsageError } from '../../errors.js'
 import type { FrameStream, Server } from '../../stream/index.js'
-import { type Descriptor, Peer, socketKind } from '../../transport/index.js'
+import { type Descriptor, socketKind } from '../../transport/index.js'
+import { PeerSocket } from './peers.js'
 
 export interface DrainOptions {
   /** How long calls may go on, in ms; what is left then is cut off. Default 5,000; 0: nothing may. */
   readonly drain?: number
-}
-
-/** What every call has that a handler is given. */
-export interface CallWithPeer {
-  getPeer(): string
 }
 
 /**
@@ -29,20 +25,9 @@ export function serveConnections(listener: Server, server: GrpcServer): GrpcConn
   return new GrpcConnections(listener, server)
 }
 
-/**
- * The process that makes this call, as the kernel knows it; to be asked while the connection is there, so at the beginning of
- * a handler: afterwards it is a ClosedError. A call that came another way has none: UsageError, or ClosedError where the
- * library knows no address for it.
- */
-export function peerOf(call: CallWithPeer): Peer {
-  const name = call.getPeer()
-  const peer = peers.get(name)
-  if (peer !== undefined) return peer
-  if (name !== 'unknown' && !name.startsWith(prefix)) {
-    throw new UsageError(`the call of ${name} did not come by a listener of pillion's`)
-  }
-  throw new ClosedError("the call's connection is gone, or did not come by a listener of pillion's")
-}
+/** For clients to take the end, and to end their side. */
+const patienceMilliseconds = 1000
+const longestTimer = 0x7fff_ffff
 
 /** Use `serveConnections`. */
 export class GrpcConnections implements AsyncDisposable {
@@ -74,17 +59,7 @@ export class GrpcConnections implements AsyncDisposable {
     if (this.#closed) throw new ClosedError('the connections are closed')
     const { family, stream, connected } = socketKind(descriptor)
     if (family !== 'unix' || !stream || !connected) throw new UsageError('gRPC needs a connected Unix stream socket')
-    const { fd } = descriptor
-    let closed = false
-    const peer = new Peer({
-      get fd() {
-        if (closed) throw new ClosedError('the connection is closed')
-        return fd
-      },
-    })
-    const socket = new NamedSocket(fd, peer, () => {
-      closed = true
-    })
+    const socket = new PeerSocket(descriptor.fd)
     descriptor.take() // the number is the socket's
     const gone = new Promise<void>((resolve) => {
       socket.once('close', () => {
@@ -98,20 +73,28 @@ export class GrpcConnections implements AsyncDisposable {
 
   /**
    * Stops listening, tells the clients to make no more calls here, and resolves when all connections are gone: those without
-   * a call at once, the others when their last call has ended, or `drain` is over. Again, with a shorter `drain`, it hurries.
+   * a call at once, the others when their last call has ended, or `drain` is over; a client that does not read the end, a second
+   * after that. Again, with a shorter `drain`, it hurries.
    * The grpc server is left to its `tryShutdown`, and to its other listeners.
    */
   async close({ drain = 5000 }: DrainOptions = {}): Promise<void> {
-    if (!(drain >= 0 && drain <= 0x7fff_ffff)) throw new UsageError(`drain is a number of ms from 0 on, not ${drain}`)
+    if (!(drain >= 0 && drain <= longestTimer)) throw new UsageError(`drain is a number of ms from 0 on, not ${drain}`)
     this.#closed = true
     await this.#listener.close()
     this.#injector.drain(drain)
+    // A session waits for its peer to end, also when it is destroyed.
+    const patience = setTimeout(() => this.#cutOff(), Math.min(drain + patienceMilliseconds, longestTimer))
     await Promise.all(this.#sockets.values())
+    clearTimeout(patience)
     this.#injector.destroy()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #cutOff(): void {
+    for (const socket of this.#sockets.keys()) socket.destroy()
   }
 
   async #accept(stream: FrameStream): Promise<void> {
@@ -127,30 +110,5 @@ export class GrpcConnections implements AsyncDisposable {
       stream.destroy()
       if (!this.#closed) process.emitWarning(error as Error)
     }
-  }
-}
-
-const prefix = 'unix:pid='
-const peers = new Map<string, Peer>()
-let introduced = 0
-
-/** The library hands on a socket's address as that of the call's peer: here the name under which `peerOf` knows it. */
-class NamedSocket extends Socket {
-  readonly #name: string
-  readonly #onDestroy: () => void
-
-  constructor(fd: number, peer: Peer, onDestroy: () => void) {
-    super({ fd, readable: true, writable: true })
-    this.#name = `${prefix}${peer.pid},uid=${peer.uid},gid=${peer.gid},connection=${++introduced}`
-    this.#onDestroy = onDestroy
-    Object.defineProperty(this, 'remoteAddress', { value: this.#name })
-    peers.set(this.#name, peer)
-  }
-
-  /** Here the number is given back. */
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#onDestroy()
-    peers.delete(this.#name)
-    super._destroy(error, done)
   }
 }

@@ -4,5 +4,6 @@
  *
  * gRPC speaks HTTP/2 on them, so that nothing of pillion is on the wire, and clients are grpc-js's own, or anybody's.
  */
-export { type CallWithPeer, type DrainOptions, GrpcConnections, peerOf, serveConnections } from './connections.js'
+export { type DrainOptions, GrpcConnections, serveConnections } from './connections.js'
 export { withoutDescriptors } from './messages.js'
+export { type CallWithPeer, peerOf } from './peers.js'
