@@ -8,7 +8,8 @@
  */
 import { DescriptorLostError, UsageError } from '../../errors.js'
 import { packValue, RpcError, unpackValue } from '../../rpc/index.js'
-import { Descriptor, type FrameBatch } from '../../stream/index.js'
+import type { Descriptor, FrameBatch } from '../../stream/index.js'
+import { type Found, findDescriptors } from './json-descriptors.js'
 
 export interface Encoded {
   readonly payload: Uint8Array | readonly Uint8Array[]
@@ -39,8 +40,14 @@ const none: readonly Descriptor[] = Object.freeze([])
 
 export const json: Encoding = {
   encode(message) {
-    const text = JSON.stringify(message)
-    // That is how a Descriptor is written, having no properties: where it does not stand there can be none.
+    let text: string
+    try {
+      text = JSON.stringify(message)
+    } catch (error) {
+      if (message.result !== undefined) closeAll(findDescriptors(message, false))
+      throw error
+    }
+    // That is how a Descriptor is written, having no properties, and a Map or a Set: where it does not stand there is none.
     if (text.includes('{}')) refuseDescriptors(message)
     return { payload: Buffer.from(text), descriptors: none }
   },
@@ -95,21 +102,15 @@ export const messagePack: Encoding = {
 }
 
 function refuseDescriptors(message: Envelope): void {
-  const found: [path: string, descriptor: Descriptor][] = []
-  findDescriptors(message, '', found)
+  const found = findDescriptors(message, true)
   const [first] = found
   if (first === undefined) return
-  if (message.result !== undefined) for (const [, descriptor] of found) descriptor.close()
+  if (message.result !== undefined) closeAll(found)
   throw new UsageError(
-    `${first[0]}: a Descriptor cannot travel in JSON: let both ends use the codec pillion() in place of contentLength()`,
+    `${first.path}: a Descriptor cannot travel in JSON: let both ends use the codec pillion() in place of contentLength()`,
   )
 }
 
-/** Of what JSON.stringify has gone through: no cycles, and no deeper than it could go. */
-function findDescriptors(value: unknown, path: string, found: [string, Descriptor][]): void {
-  if (typeof value !== 'object' || value === null) return
-  if (value instanceof Descriptor) found.push([path, value])
-  for (const [key, member] of Object.entries(value)) {
-    findDescriptors(member, path === '' ? key : `${path}.${key}`, found)
-  }
+function closeAll(found: readonly Found[]): void {
+  for (const { descriptor } of found) descriptor.close()
 }

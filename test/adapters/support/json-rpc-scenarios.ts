@@ -241,6 +241,59 @@ export function jsonRpcScenarios(library: typeof Library, adapter: typeof Adapte
       expect(await client.sendRequest('echo', { empty: {} })).toEqual({ empty: {} })
     })
 
+    it('are found where messages are JSON also behind a toJSON, in a Map, and beside a cycle', async () => {
+      const [client, server] = connected({ codec: contentLength() })
+      const results: Record<string, (file: Descriptor) => unknown> = {
+        map: (file) => ({ files: new Map([[1, { file }]]) }),
+        bigint: (file) => ({ file, size: 1n }),
+        accessor: (file) => ({
+          file,
+          get size() {
+            throw new Error('no size')
+          },
+        }),
+      }
+      const opened: Descriptor[] = []
+      server.onRequest('open', (how: string) => {
+        const file = named(how)
+        opened.push(file)
+        return results[how]?.(file)
+      })
+      server.onRequest('echo', (value: unknown) => value)
+      server.listen()
+      client.listen()
+      using file = named('one')
+      class Hiding {
+        readonly #file = file
+        toJSON() {
+          return { inside: this.#file }
+        }
+      }
+      class Circular {
+        readonly self = this
+        readonly empty = {}
+        toJSON() {
+          return { empty: this.empty }
+        }
+      }
+      const cyclic = new Map<string, unknown>([['size', 1n]])
+      cyclic.set('self', cyclic)
+
+      for (const [params, place] of [
+        [new Map([[1, file]]), 'params.0.1'],
+        [{ files: new Set([[file]]) }, 'params.files.0.0'],
+        [new Hiding(), 'params.inside'],
+        [[{ hiding: new Hiding() }], 'params.0.0.hiding.inside'],
+      ] as const) {
+        const message = expect.stringContaining(`${place}: a Descriptor cannot travel in JSON`)
+        await expect(client.sendRequest('echo', params)).rejects.toMatchObject({ message })
+      }
+      expect(await client.sendRequest('echo', new Circular())).toEqual({ empty: {} })
+      expect(await client.sendRequest('echo', { cyclic })).toEqual({ cyclic: {} })
+      for (const how of Object.keys(results)) await expect(client.sendRequest('open', how)).rejects.toThrow()
+      expect(opened.map(({ closed }) => closed)).toEqual([true, true, true])
+    })
+
     it('travel in params and results; params stay the caller’s and are closed behind the call', async () => {
       const [client, server] = connected({ codec: pillion() })
       const held: Descriptor[] = []
