@@ -15,11 +15,11 @@ import { binding } from '../transport/native.js'
 import type { OutgoingQueue } from '../transport/outgoing-queue.js'
 import { plainGroup } from '../transport/send-queue.js'
 import { largestInSlab } from '../transport/send-slab.js'
-import { onAbort } from '../transport/shared-signal.js'
 import { systemFailure } from '../transport/system-failure.js'
 import { descriptorWeight, type StreamSettings } from './options.js'
 import { MessageOutlet, type Outlet, StreamOutlet } from './outlet.js'
 import { raceSignal } from './race-signal.js'
+import { settle, taken, type Waiter, wait } from './waiters.js'
 
 export interface SendOptions {
   /** The descriptors are taken over instead of duplicated, once the frame is found to be sendable. */
@@ -34,13 +34,6 @@ export interface SenderHooks {
   onStuck(error: PillionError): void
   /** This direction has been ended, properly. */
   onSendingEnded(): void
-}
-
-interface Waiter {
-  /** How far the queue must have come. */
-  readonly until: number
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
 }
 
 const noPayload = new Uint8Array(0)
@@ -59,9 +52,12 @@ export class FrameSender {
   readonly #highWaterMark: number
   // Those who wait: made when there is somebody.
   #flushes: Waiter[] | undefined
-  #ends: Waiter[] | undefined
+  /** Whom a frame that is refused alone does not concern. */
+  #passes: Waiter[] | undefined
   #drains: Waiter[] | undefined
   #overMark = false
+  /** Up to here the queue refers to bytes of whoever sent them. */
+  #referredUntil = 0
   #ending: Promise<void> | undefined
   /** How many wait for `#ending` and have not given up. */
   #endAwaited = 0
@@ -165,23 +161,28 @@ export class FrameSender {
 
   flush(signal: AbortSignal | undefined): Promise<void> {
     if (this.#failure !== undefined) return this.#reject(this.#failure)
-    const queue = this.#queue
-    if (queue.empty) return Promise.resolve()
+    if (this.#queue.empty) return Promise.resolve()
     this.#flushes ??= []
-    return wait(this.#flushes, queue.queued, signal)
+    return wait(this.#flushes, this.#queue.queued, signal)
   }
 
-  /** As `flush`, but a frame that is refused alone does not keep the direction from ending. */
-  #emptied(): Promise<void> {
+  /** Until nothing refers to bytes of whoever sent them, and no more than the mark is queued; undefined: it is so. */
+  released(): Promise<void> | undefined {
+    const refers = this.#failure === undefined && this.#queue.settled < this.#referredUntil
+    if (refers) return this.#passed(this.#referredUntil).then(() => this.drained(undefined))
+    return this.#overMark ? this.drained(undefined) : undefined
+  }
+
+  /** As `flush`, but a frame that is refused alone does not keep what waits for the others. */
+  #passed(until: number): Promise<void> {
     if (this.#failure !== undefined) return this.#reject(this.#failure)
-    const queue = this.#queue
-    if (queue.empty) return Promise.resolve()
-    this.#ends ??= []
-    return wait(this.#ends, queue.queued, undefined)
+    if (this.#queue.settled >= until) return Promise.resolve()
+    this.#passes ??= []
+    return wait(this.#passes, until, undefined)
   }
 
   end(signal: AbortSignal | undefined): Promise<void> {
-    this.#ending ??= this.#emptied().then(() => {
+    this.#ending ??= this.#passed(this.#queue.queued).then(() => {
       if (this.#done || this.#failure !== undefined) return
       this.#done = true
       this.#socket.shutDown()
@@ -203,7 +204,7 @@ export class FrameSender {
   sent(): void {
     const { settled } = this.#queue
     settle(this.#flushes, settled)
-    settle(this.#ends, settled)
+    settle(this.#passes, settled)
     if (!this.#overMark || this.queuedBytes > this.#settings.highWaterMark) return
     this.#overMark = false
     for (const waiter of taken(this.#drains)) waiter.resolve()
@@ -233,9 +234,9 @@ export class FrameSender {
     if (this.#failure !== undefined) return
     this.#failure = error
     const waiting = [...taken(this.#flushes), ...taken(this.#drains)]
-    const ends = taken(this.#ends)
-    if (waiting.length > 0 || (ends.length > 0 && this.#endAwaited > 0)) this.#told = true
-    for (const waiter of [...waiting, ...ends]) waiter.reject(error)
+    const passes = taken(this.#passes)
+    if (waiting.length > 0 || (passes.length > 0 && this.#endAwaited > 0)) this.#told = true
+    for (const waiter of [...waiting, ...passes]) waiter.reject(error)
   }
 
   #reject(failure: Error): Promise<never> {
@@ -282,6 +283,7 @@ export class FrameSender {
     const numbers = given.map(numberOf) // the last thing that can refuse: nothing has been touched so far
     this.#checkSets(numbers)
     this.#queueFrame(payload, transfer ? takeOver(given) : numbers, transfer, 0)
+    if (length >= largestInSlab) this.#referredUntil = this.#queue.queued // outlet.ts copies what is shorter
   }
 
   /** The payload goes in a memfd of its own, the last of the descriptors; its length takes the payload's place. */
@@ -396,38 +398,4 @@ function takeOver(given: readonly (Descriptor | number)[]): number[] {
     throw error
   }
   return given.map((descriptor) => surrender(descriptor instanceof Descriptor ? descriptor : made.shift()!))
-}
-
-/** All of them, who wait no more. */
-function taken(waiters: Waiter[] | undefined): Waiter[] {
-  return waiters === undefined ? [] : waiters.splice(0)
-}
-
-function settle(waiters: Waiter[] | undefined, settled: number): void {
-  while (waiters !== undefined && waiters.length > 0 && (waiters[0] as Waiter).until <= settled)
-    waiters.shift()?.resolve()
-}
-
-function wait(waiters: Waiter[], until: number, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return new Promise((resolve, reject) => waiters.push({ until, resolve, reject }))
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const waiter: Waiter = {
-      until,
-      resolve: () => {
-        stopListening()
-        resolve()
-      },
-      reject: (error) => {
-        stopListening()
-        reject(error)
-      },
-    }
-    // Who has stopped waiting must not count as told of what comes later.
-    const stopListening = onAbort(signal, () => {
-      waiters.splice(waiters.indexOf(waiter), 1)
-      reject(signal.reason)
-    })
-    waiters.push(waiter)
-  })
 }

@@ -6,7 +6,7 @@
 
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EventEmitter } from 'eventemitter3'
-import { checkFunction, checkOptions, checkSignal, shown } from '../arguments.js'
+import { checkFunction, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import type { Codec, FrameLimits } from '../framing/index.js'
 import { adoptOwned } from '../transport/descriptor.js'
@@ -29,6 +29,7 @@ import { FrameReceiver, type ReceiverHooks } from './frame-receiver.js'
 import { FrameSender, type SenderHooks, type SendOptions } from './frame-sender.js'
 import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
 import type { StreamStats } from './stream-stats.js'
+import { type WaitOptions, waiting } from './wait-options.js'
 import { type OutgoingFrame, readableOf, type Writable, writableOf } from './web-streams.js'
 
 export interface StreamEvents {
@@ -44,11 +45,6 @@ export interface StreamEvents {
   pressure: [pressure: Pressure]
   /** A queued frame was dropped alone, none of its bytes sent: the peer refuses descriptors, or pressure lasted. */
   refused: [error: PillionError]
-}
-
-export interface WaitOptions {
-  /** Ends the waiting, not the stream. */
-  readonly signal?: AbortSignal
 }
 
 /**
@@ -164,6 +160,16 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
    */
   flush(options: WaitOptions = {}): Promise<void> {
     return waiting(options, (signal) => this.#sender.flush(signal))
+  }
+
+  /**
+   * Resolves once whoever wrote what was sent may write into the bytes again, and may go on: they are in the kernel or
+   * copied, and no more than the mark is queued. undefined: at once. A frame that is refused alone is told by `refused`
+   * alone. Rejects with what ended the stream.
+   * @internal
+   */
+  released(): Promise<void> | undefined {
+    return this.#sender.released()
   }
 
   /** Sends no more: flushes, then tells the peer that this direction has ended. Receiving goes on. */
@@ -530,18 +536,6 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   #settle(): void {
     if (this.#error === undefined) this.#settleClosed?.resolve()
     else this.#settleClosed?.reject(this.#error)
-  }
-}
-
-/** The wait, or its refusal: what returns a promise does not throw. */
-function waiting(options: WaitOptions, wait: (signal: AbortSignal | undefined) => Promise<void>): Promise<void> {
-  try {
-    checkOptions(options)
-    const { signal } = options
-    checkSignal(signal)
-    return wait(signal)
-  } catch (error) {
-    return Promise.reject(error)
   }
 }
 

@@ -27,13 +27,10 @@ export type { Detached } from './detached.js'
 export type { Frame } from './frame.js'
 export type { BatchOptions, FrameBatch } from './frame-batch.js'
 export type { SendOptions } from './frame-sender.js'
-export {
-  FrameStream,
-  type StreamEvents,
-  type WaitOptions,
-} from './frame-stream.js'
+export { FrameStream, type StreamEvents } from './frame-stream.js'
 export { type AdoptOptions, adopt, type ConnectOptions, connect, pair } from './open.js'
 export type { StreamOptions } from './options.js'
 export { type ListenOptions, listen, type Server, type ServerEvents } from './server.js'
 export type { DirectionStats, StreamStats } from './stream-stats.js'
+export type { WaitOptions } from './wait-options.js'
 export type { OutgoingFrame } from './web-streams.js'

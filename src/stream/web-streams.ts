@@ -45,7 +45,10 @@ export interface Writable {
   fail(error: Error): boolean
 }
 
-/** Each write is done once the stream is below its mark again; closing half-closes it, aborting destroys it. */
+/**
+ * Each write is done once its bytes are whoever's that wrote them again, and the stream is below its mark; closing
+ * half-closes it, aborting destroys it.
+ */
 export function writableOf(stream: FrameStream): Writable {
   let controller: WritableStreamDefaultController | undefined
   let closed = false
@@ -56,7 +59,8 @@ export function writableOf(stream: FrameStream): Writable {
     async write(frame) {
       checkOptions(frame)
       const { payload, descriptors, transfer } = frame
-      if (!stream.send(payload, descriptors, transfer === undefined ? {} : { transfer })) await stream.drained()
+      stream.send(payload, descriptors, transfer === undefined ? {} : { transfer })
+      await stream.released()
     },
     close() {
       closed = true

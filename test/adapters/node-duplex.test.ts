@@ -136,6 +136,35 @@ describe('toDuplex of frames', () => {
   })
 })
 
+describe('a buffer that is written into again', () => {
+  it.each([
+    ['frames', 'of the default codec', {}],
+    ['frames', 'as messages', { type: 'seqpacket' }],
+    ['bytes', 'raw', { codec: raw() }],
+    ['bytes', 'cut into frames', { maxPayload: 20_000 }],
+  ] as const)('is sent as it was until its write was done: %s, %s', async (mode, _how, options) => {
+    const [near, far] = streams(options)
+    const duplex = toDuplex(near, { mode } as { mode: 'frames' })
+    const [count, length] = [30, 50_000]
+    const writing = (async () => {
+      const reused = Buffer.alloc(length)
+      for (let i = 0; i < count; i++) {
+        await new Promise((resolve) => duplex.write(reused.fill(i), resolve))
+      }
+      reused.fill(255)
+      duplex.end()
+    })()
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve)) // it waits for the peer
+
+    const received: Uint8Array[] = []
+    for await (const { payload } of far) received.push(payload)
+    await writing
+
+    const expected = Buffer.concat(Array.from({ length: count }, (_, i) => Buffer.alloc(length, i)))
+    expect(Buffer.concat(received).equals(expected)).toBe(true)
+  })
+})
+
 describe('toDuplex of bytes', () => {
   it('carries any bytes both ways, under back-pressure', async () => {
     const [near, far] = streams({ codec: raw() })

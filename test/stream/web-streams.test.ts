@@ -88,6 +88,31 @@ describe.each(readinesses)('writable, with readiness %s', (readiness) => {
     await write
   })
 
+  test.each([{}, { type: 'seqpacket' as const }])(
+    'a write is done once its buffers may be written into: %o',
+    async (options) => {
+      const [a, b] = streamPair({ readiness, ...options })
+      const [count, length] = [30, 20_000]
+      const writing = (async () => {
+        const writer = a.writable.getWriter()
+        const payload = [Buffer.alloc(length), Buffer.alloc(length), Buffer.alloc(1000)]
+        for (let i = 0; i < count; i++) {
+          for (const chunk of payload) chunk.fill(i)
+          await writer.write({ payload })
+        }
+        for (const chunk of payload) chunk.fill(255)
+        await writer.close()
+      })()
+      await turns() // it waits for the peer
+      const frames: Uint8Array[] = []
+      for await (const { payload } of b) frames.push(payload)
+      await writing
+      expect(frames.map((payload) => [payload.length, ...new Set(payload)])).toEqual(
+        Array.from({ length: count }, (_, i) => [2 * length + 1000, i]),
+      )
+    },
+  )
+
   test('destroys the stream when it is aborted', async () => {
     const [a] = streamPair({ readiness })
     const why = new Error('why')

@@ -3,8 +3,7 @@
  */
 import { Duplex } from 'node:stream'
 import type { Frame, FrameStream } from '../../stream/index.js'
-
-type Done = (error?: Error | null) => void
+import { type Done, whenReleased } from './write-done.js'
 
 export class ByteDuplex extends Duplex {
   readonly #stream: FrameStream
@@ -37,19 +36,17 @@ export class ByteDuplex extends Duplex {
   override _writev(chunks: readonly { readonly chunk: Buffer }[], done: Done): void {
     this.#active()
     const { maxPayload } = this.#stream.limits
-    let below = true
     try {
       for (const { chunk } of chunks) {
         for (let at = 0; at < chunk.length; at += maxPayload) {
-          below = this.#stream.send(chunk.subarray(at, at + maxPayload))
+          this.#stream.send(chunk.subarray(at, at + maxPayload))
         }
       }
     } catch (error) {
       done(error as Error)
       return
     }
-    if (below) done()
-    else this.#stream.drained().then(() => done(), done)
+    whenReleased(this.#stream, done)
   }
 
   override _final(done: Done): void {

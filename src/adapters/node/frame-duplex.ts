@@ -5,8 +5,7 @@
 import { Duplex } from 'node:stream'
 import { UsageError } from '../../errors.js'
 import { Descriptor, type Frame, type FrameStream, type OutgoingFrame } from '../../stream/index.js'
-
-type Done = (error?: Error | null) => void
+import { type Done, whenReleased } from './write-done.js'
 
 /** What waits to be sent, with descriptors of its own. */
 interface Owned {
@@ -60,13 +59,13 @@ export class FrameDuplex extends Duplex {
   override _write(owned: Owned, _encoding: string, done: Done): void {
     this.#unsent.delete(owned)
     try {
-      const below = this.#stream.send(owned.payload, owned.descriptors, { transfer: true })
-      if (below) done()
-      else this.#stream.drained().then(() => done(), done)
+      this.#stream.send(owned.payload, owned.descriptors, { transfer: true })
     } catch (error) {
       this.#drop(owned)
       done(error as Error)
+      return
     }
+    whenReleased(this.#stream, done)
   }
 
   override _final(done: Done): void {
