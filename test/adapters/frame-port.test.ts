@@ -107,6 +107,88 @@ describe('a FramePort', () => {
     await new Promise<void>((resolve) => far.on('close', () => resolve()))
     expect(seen).toEqual([1, 1])
   })
+
+  it('refuses a descriptor in what is cloned as it is, where it would come out as {}', () => {
+    const { near } = ports()
+    using file = Descriptor.memfd(1)
+    class Request {
+      readonly parts = [{ file }]
+    }
+    const cycle: { request?: Request; file: Descriptor } = { file }
+    cycle.request = Object.assign(Object.create(Request.prototype), { cycle }) as Request
+
+    expect(() => near.postMessage({ request: new Request() })).toThrow('a Descriptor is in an instance of Request')
+    expect(() => near.postMessage([file, new Request()])).toThrow(UsageError)
+    expect(() => near.postMessage(cycle)).toThrow(UsageError)
+    expect(() => near.postMessage(new Error('failed', { cause: file }))).toThrow(
+      'a Descriptor is in an instance of Error',
+    )
+    expect(file.closed).toBe(false)
+  })
+
+  it('keeps shared what an instance shares with the rest, and gives views memory of their own', async () => {
+    const { near, far } = ports()
+    const shared = {}
+    const memory = new ArrayBuffer(16)
+    near.postMessage({
+      shared,
+      instance: new (class Named {
+        readonly shared = shared
+      })(),
+      views: [new Uint8Array(memory, 4, 8), new Float64Array(2), Buffer.from('pooled'), new DataView(memory, 1, 3)],
+    })
+    const [message] = await received(far)
+    const { views, ...rest } = message as { views: Uint8Array[]; shared: object; instance: { shared: object } }
+
+    expect(rest.instance.shared).toBe(rest.shared)
+    expect(views.map(({ buffer, byteOffset }) => [byteOffset, buffer.byteLength])).toEqual([
+      [0, 8],
+      [0, 16],
+      [0, 6],
+      [0, 3],
+    ])
+    expect(String(views[2])).toBe('pooled')
+  })
+
+  it('closes cleanly for both, also with something of the peer’s unread, whose descriptors it closes', async () => {
+    for (const started of [true, false]) {
+      const { near, far } = ports()
+      const closings: unknown[] = []
+      const messages: unknown[] = []
+      for (const port of [near, far]) port.on('close', (error) => closings.push(error))
+      if (started) near.on('message', (message) => messages.push(['near', message]))
+      for (let i = 0; i < 50; i++) {
+        const file = Descriptor.memfd(1)
+        far.postMessage([i, file], [file])
+      }
+      near.postMessage('last')
+
+      near.close()
+      far.postMessage('crossing')
+      far.on('message', (message) => messages.push(['far', message]))
+
+      await expect.poll(() => closings).toEqual([undefined, undefined])
+      expect(messages).toEqual([['far', 'last']])
+    }
+  })
+
+  it('is told of the peer’s end before it is started, and of messages first that came before it', async () => {
+    const { near, far } = ports()
+    const closed = new Promise((resolve) => far.on('close', resolve))
+    near.close()
+    expect(await closed).toBeUndefined()
+
+    const other = ports()
+    other.near.postMessage('first')
+    other.near.postMessage('second')
+    other.near.close()
+    const seen: unknown[] = []
+    other.far.on('close', () => seen.push('close'))
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(seen).toEqual([])
+    other.far.on('message', (message) => seen.push(message))
+    await expect.poll(() => seen).toEqual(['first', 'second', 'close'])
+  })
 })
 
 function ports(): { readonly near: FramePort; readonly far: FramePort } {

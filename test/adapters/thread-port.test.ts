@@ -78,6 +78,9 @@ describe('a ThreadPort', () => {
     using file = numbered(7)
 
     expect(() => near.postMessage({ file, call: () => {} }, [file])).toThrow('could not be cloned')
+    expect(() => near.postMessage(new Error('failed', { cause: { file } }))).toThrow(
+      'a Descriptor is in an instance of Error',
+    )
     near.postMessage(file)
     const received = await new Promise<Descriptor>((resolve) =>
       far.once('message', (value) => resolve(value as Descriptor)),

@@ -67,7 +67,7 @@ class CloneDeserializer extends DefaultDeserializer {
 
   _readHostObject(): unknown {
     if (this.readUint32() !== isDescriptor) {
-      return (DefaultDeserializer.prototype as unknown as Host)._readHostObject.call(this)
+      return alone((DefaultDeserializer.prototype as unknown as Host)._readHostObject.call(this))
     }
     const descriptor = this.#descriptors[this.readUint32()]
     if (!(descriptor instanceof Descriptor)) throw new RangeError('it refers to a descriptor that is not there')
@@ -79,5 +79,16 @@ class CloneDeserializer extends DefaultDeserializer {
 /** Documented for subclasses, and missing in the types. */
 interface Host {
   _writeHostObject(object: NodeJS.ArrayBufferView): void
-  _readHostObject(): unknown
+  _readHostObject(): NodeJS.ArrayBufferView
+}
+
+/**
+ * A view of memory that holds nothing else. V8's own lies in the message, or in a pool of Node's: its `buffer` would have
+ * all that is beside it.
+ */
+function alone(view: NodeJS.ArrayBufferView): NodeJS.ArrayBufferView {
+  const { buffer, byteOffset, byteLength } = view
+  const memory = buffer.slice(byteOffset, byteOffset + byteLength)
+  if (Buffer.isBuffer(view)) return Buffer.from(memory as ArrayBuffer)
+  return new (view.constructor as new (memory: ArrayBufferLike) => NodeJS.ArrayBufferView)(memory)
 }

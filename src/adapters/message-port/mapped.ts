@@ -3,8 +3,15 @@
  * shared objects stay what they are. What is no container is not copied.
  */
 
-/** @param replace undefined: it stays */
-export function mapped(value: unknown, replace: (object: object) => unknown): unknown {
+/**
+ * @param replace undefined: it stays
+ * @param asIs is told of what is no container
+ */
+export function mapped(
+  value: unknown,
+  replace: (object: object) => unknown,
+  asIs: (object: object) => void = () => {},
+): unknown {
   const copies = new Map<object, unknown>()
   const copyOf = (value: unknown): unknown => {
     if (typeof value !== 'object' || value === null) return value
@@ -12,10 +19,20 @@ export function mapped(value: unknown, replace: (object: object) => unknown): un
     const replaced = replace(value)
     const copy = replaced ?? emptyLike(value)
     copies.set(value, copy)
-    if (replaced === undefined && copy !== value) fill(copy, value, copyOf)
+    if (replaced === undefined) {
+      if (copy === value) asIs(value)
+      else fill(copy, value, copyOf)
+    }
     return copy
   }
   return copyOf(value)
+}
+
+/** What is in an object, of whatever kind, as far as a clone of it would have it. Of bytes nothing. */
+export function itemsOf(object: object): Iterable<unknown> {
+  if (object instanceof Map) return [...object].flat()
+  if (object instanceof Set) return object
+  return ArrayBuffer.isView(object) ? [] : Object.values(object)
 }
 
 function emptyLike(value: object): object {

@@ -3,9 +3,7 @@
  * `onmessage` an event with it as `data`. Knows nothing of how messages travel.
  */
 import { EventEmitter } from 'eventemitter3'
-import { UsageError } from '../../errors.js'
-import { Descriptor } from '../../stream/index.js'
-import { mapped } from './mapped.js'
+import type { Descriptor } from '../../stream/index.js'
 
 export interface PortEventMap {
   message: [value: unknown]
@@ -90,28 +88,4 @@ export abstract class PortEvents {
     if (error === undefined) this.#emitter.emit('close')
     else this.#emitter.emit('close', error)
   }
-}
-
-/** What a message is made of: its descriptors apart, and in the value's copy what `mark` makes of their places. */
-export interface Parted {
-  readonly value: unknown
-  readonly descriptors: readonly Descriptor[]
-}
-
-/** Throws ClosedError for a closed Descriptor in the value, and UsageError for one that is transferred and not in it. */
-export function parted(value: unknown, transferred: ReadonlySet<unknown>, mark: (index: number) => unknown): Parted {
-  const descriptors: Descriptor[] = []
-  const copy = mapped(value, (object) => {
-    if (!(object instanceof Descriptor)) return undefined
-    if (object.fd >= 0) descriptors.push(object) // or throws
-    return mark(descriptors.length - 1)
-  })
-  for (const item of transferred) {
-    if (item instanceof Descriptor && !descriptors.includes(item)) {
-      throw new UsageError(
-        'a Descriptor that is transferred has to be in the message, in plain objects, arrays, Maps or Sets',
-      )
-    }
-  }
-  return { value: copy, descriptors }
 }

@@ -1,6 +1,5 @@
 /**
- * ThreadPort: a MessagePort of Node's whose messages have Descriptors in them. The number goes to the other thread as it is,
- * without a duplicate.
+ * ThreadPort: a MessagePort of Node's whose messages have Descriptors in them: their numbers go to the other thread.
  *
  * A message with descriptors is two on the port: the value, which may turn out not to be clonable, then the descriptors.
  */
@@ -8,7 +7,8 @@ import type { MessagePort, TransferListItem, Worker } from 'node:worker_threads'
 import { ClosedError } from '../../errors.js'
 import { Descriptor } from '../../stream/index.js'
 import { DescriptorMail } from './descriptor-mail.js'
-import { PortEvents, parted } from './port-events.js'
+import { parted } from './parted.js'
+import { PortEvents } from './port-events.js'
 import { placeOf, withDescriptors } from './thread-places.js'
 
 /** What goes over the port. */
@@ -61,7 +61,8 @@ export class ThreadPort extends PortEvents {
   /**
    * Posts a structured clone. A Descriptor in it goes over if it is in `transfer`; otherwise a duplicate does.
    *
-   * Throws ClosedError once closed, or for a closed Descriptor; what the port throws for a value that cannot be cloned.
+   * Throws ClosedError once closed, or for a closed Descriptor; UsageError for one in an instance of a class or an Error; what
+   * the port throws for a value that cannot be cloned.
    * Then the descriptors are still the caller's, unless the other thread ended meanwhile.
    */
   postMessage(value: unknown, transfer: readonly (TransferListItem | Descriptor)[] = []): void {
@@ -133,8 +134,7 @@ export class ThreadPort extends PortEvents {
     try {
       descriptors = this.#mail.take(ids)
     } catch (error) {
-      this.emitError(error as Error)
-      return
+      return this.emitError(error as Error)
     }
     if (message !== undefined) this.emitMessage(withDescriptors(message.value, descriptors), descriptors)
     else for (const descriptor of descriptors) descriptor.close() // the value could not be read: `messageerror` has told
