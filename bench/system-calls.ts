@@ -40,11 +40,18 @@ const loads: readonly Load[] = [
   },
   {
     name: '100 frames with 1 descriptor, one tick',
-    send: (stream, file) => times(100, () => stream.send(small, [file])),
+    send: (stream, file) => {
+      using lent = Descriptor.dup(file)
+      times(100, () => stream.send(small, [lent]))
+    },
   },
   {
     name: 'the same, `transfer: true`',
     send: (stream, file) => times(100, () => stream.send(small, [Descriptor.dup(file)], { transfer: true })),
+  },
+  {
+    name: 'the same, a number in place of a `Descriptor`',
+    send: (stream, file) => times(100, () => stream.send(small, [file])),
   },
   {
     name: '10 times 1 frame with 1 descriptor (`transfer`) and 9 without, one tick',

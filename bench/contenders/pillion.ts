@@ -2,14 +2,14 @@
  * pillion: `pillion` (onBatch), `pillion-event`, `pillion-for-await`, and `pillion-busy` (onBatch with busyPoll).
  */
 import { openSync } from 'node:fs'
-import { connect, type FrameStream, listen, type StreamOptions } from 'pillion'
+import { connect, Descriptor, type FrameStream, listen, type StreamOptions } from 'pillion'
 import { carryFrames } from '../roles/frames.js'
 import type { Link, OnFrame } from '../roles/link.js'
 import type { Setting } from '../roles/setting.js'
 
 const MiB = 1024 * 1024
 
-const file = openSync('/dev/null', 'r')
+const file = Descriptor.own(openSync('/dev/null', 'r'))
 
 function optionsOf({ contender, payload }: Setting): StreamOptions {
   return {

@@ -1,28 +1,29 @@
 /**
  * FrameSender: from `send` to the socket's queue, and the promises of those who wait for it.
  *
- * Here sent descriptors change owner: borrowed until the frame is in the kernel or duplicated, or taken over with
- * `transfer`. Knows nothing of receiving.
+ * Says when a frame goes: with others of its tick, or at once. Knows nothing of receiving.
  */
-import { checkBoolean, checkOptions, listOf, shown } from '../arguments.js'
+import { checkBoolean, checkOptions, listOf } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import { memfdFlag } from '../framing/codecs/pillion.js'
 import type { CodecConnection } from '../framing/index.js'
 import { exactPayload, isBytes, lengthOf, payloadLength } from '../framing/payload.js'
-import { surrender } from '../transport/descriptor.js'
+import { loanOf } from '../transport/descriptor.js'
 import { Descriptor, type RefusedGroup, type UnixSocket } from '../transport/index.js'
+import { numbersLeft } from '../transport/loan.js'
 import { binding } from '../transport/native.js'
 import type { OutgoingQueue } from '../transport/outgoing-queue.js'
 import { plainGroup } from '../transport/send-queue.js'
 import { largestInSlab } from '../transport/send-slab.js'
 import { systemFailure } from '../transport/system-failure.js'
 import { descriptorWeight, type StreamSettings } from './options.js'
+import { areDescriptors, numberOf, recallAll, takeOver } from './outgoing-descriptors.js'
 import { MessageOutlet, type Outlet, StreamOutlet } from './outlet.js'
 import { raceSignal } from './race-signal.js'
 import { settle, taken, type Waiter, wait } from './waiters.js'
 
 export interface SendOptions {
-  /** The descriptors are taken over instead of duplicated, once the frame is found to be sendable. */
+  /** The descriptors are taken over instead of borrowed, once the frame is found to be sendable. */
   readonly transfer?: boolean
 }
 
@@ -37,6 +38,10 @@ export interface SenderHooks {
 }
 
 const noPayload = new Uint8Array(0)
+/** So many lent descriptors go out together: a sendmmsg's fill of frames that bear one. */
+const gatheredDescriptors = 64
+/** So many places of the table may be kept by frames that wait, when their Descriptors have been closed. */
+const mostNumbersLeft = 64
 
 export class FrameSender {
   readonly #socket: UnixSocket
@@ -46,6 +51,7 @@ export class FrameSender {
   readonly #outlet: Outlet
   /** The same, where short payloads without descriptors have a way of their own. */
   readonly #stream: StreamOutlet | undefined
+  /** Payloads shorter than this are copied into the slab. */
   readonly #smallBelow: number
   /** Payloads no longer than this may be appended. */
   readonly #longestAppended: number
@@ -68,6 +74,8 @@ export class FrameSender {
   #group = plainGroup
   #sendingGroup: number | undefined
   #refusal: PillionError | undefined
+  /** The peer takes descriptors, as far as is known: it took the last that were sent at once. */
+  #peerTakes = false
   #frames = 0
   #descriptors = 0
   #refused = 0
@@ -134,16 +142,17 @@ export class FrameSender {
   ): boolean {
     const stream = this.#stream
     const length = descriptors === undefined && isBytes(payload) ? lengthOf(payload) : largestInSlab
-    if (stream !== undefined && this.#isSmall(length)) {
+    if (stream !== undefined && length < this.#smallBelow) {
       this.#checkOpen()
       this.#sendSmall(stream, payload, length)
     } else {
       const given = descriptors === undefined ? [] : listOf('descriptors', descriptors)
       const transfer = options === undefined ? false : transferOf(options)
       const exact = exactPayload(payload)
+      if (transfer) recallAll(given)
       this.#checkOpen() // after the arguments, which may be anybody's code
       const exactLength = given.length === 0 ? payloadLength(exact) : largestInSlab
-      if (stream !== undefined && this.#isSmall(exactLength)) this.#sendSmall(stream, exact, exactLength)
+      if (stream !== undefined && exactLength < this.#smallBelow) this.#sendSmall(stream, exact, exactLength)
       else this.#sendAny(exact, given, transfer)
     }
     if (this.#isOverMark()) return false
@@ -217,6 +226,7 @@ export class FrameSender {
       this.#refusal = error // `send` throws it
       return
     }
+    this.#peerTakes = false
     this.#refused++
     this.#lost += descriptors
     settle(this.#flushes, sent)
@@ -258,11 +268,6 @@ export class FrameSender {
     if (this.#ending !== undefined) throw new ClosedError('this direction of the stream has been ended')
   }
 
-  /** Short enough to be copied into the slab. */
-  #isSmall(length: number): boolean {
-    return length < this.#smallBelow
-  }
-
   #sendSmall(stream: StreamOutlet, payload: Uint8Array | readonly Uint8Array[], length: number): void {
     stream.queueSmall(payload, length)
     this.#frames++
@@ -280,9 +285,7 @@ export class FrameSender {
       this.#sendSealed(payload, length, given, transfer)
       return
     }
-    const numbers = given.map(numberOf) // the last thing that can refuse: nothing has been touched so far
-    this.#checkSets(numbers)
-    this.#queueFrame(payload, transfer ? takeOver(given) : numbers, transfer, 0)
+    this.#queueFrame(payload, given, transfer, 0)
     if (length >= largestInSlab) this.#referredUntil = this.#queue.queued // outlet.ts copies what is shorter
   }
 
@@ -296,44 +299,64 @@ export class FrameSender {
     const inline = new Uint8Array(8)
     new DataView(inline.buffer).setBigUint64(0, BigInt(length), true)
     this.#outlet.check(noPayload, given.length + 1) // the length is no payload, and may be over the limit of one
-    const numbers = given.map(numberOf)
-    this.#checkSets(numbers)
+    given.forEach(numberOf)
     const content = payload instanceof Uint8Array ? payload : Buffer.concat(payload, length)
     using memfd = Descriptor.memfd(content, { name: 'pillion-payload' })
-    const fds = transfer ? takeOver(given) : numbers
-    fds.push(transfer ? surrender(memfd) : memfd.fd)
-    this.#queueFrame(inline, fds, transfer, memfdFlag)
+    this.#queueFrame(inline, [...given, memfd], transfer, memfdFlag)
   }
 
   #queueFrame(
     payload: Uint8Array | readonly Uint8Array[],
-    fds: readonly number[],
-    owned: boolean,
+    given: readonly (Descriptor | number)[],
+    transfer: boolean,
     flags: number,
   ): void {
+    const numbers = given.map(numberOf) // the last thing that can refuse: nothing has been touched so far
+    this.#checkSets(numbers)
+    const fds = transfer ? takeOver(given) : numbers
     const outlet = this.#outlet
     const group = fds.length === 0 && !outlet.dropsPlain ? plainGroup : ++this.#group
-    outlet.queue(group, payload, { fds, owned }, flags)
+    outlet.queue(group, payload, { fds, owned: transfer }, flags)
     if (group === plainGroup) this.#socket.requestFlush()
-    else this.#sendAlone(group, fds.length > 0 && !owned, owned)
+    else if (transfer || fds.length === 0) this.#sendAlone(group, transfer)
+    else this.#sendBorrowed(group, given)
     this.#frames++
     this.#descriptors += fds.length
   }
 
-  /** Sends borrowed descriptors at once if it can, so that no duplicates are needed, and duplicates what has to wait. */
-  #sendAlone(group: number, borrows: boolean, owned: boolean): void {
+  /** Borrowed descriptors go at once if they can, or with others of this tick. What waits is lent or duplicated. */
+  #sendBorrowed(group: number, given: readonly (Descriptor | number)[]): void {
+    const lent = areDescriptors(given)
+    this.#sendAlone(group, false, lent && this.#mayGather() ? 'promptly' : 'now')
+    if (this.#queue.empty) this.#peerTakes = true
+    else if (lent) this.#queue.lend(group, given.map(loanOf))
+    else this.#own(group)
+  }
+
+  /** Sends what can be dropped alone: `now`, with others of this tick, or so but `promptly` where it is the first of them. */
+  #sendAlone(group: number, owned: boolean, when?: 'promptly' | 'now'): void {
     // Those taken over may go later, with others of this tick: what becomes of them is always told by event.
     this.#sendingGroup = owned ? plainGroup : group
     try {
-      if (borrows) this.#socket.flush()
-      else this.#socket.requestFlush()
+      if (when === 'now') this.#socket.flush()
+      else this.#socket.requestFlush(when === 'promptly')
     } finally {
       this.#sendingGroup = undefined
     }
     const refusal = this.#refusal
     this.#refusal = undefined
-    if (refusal !== undefined) throw refusal
-    if (borrows && !this.#queue.empty) this.#own(group)
+    if (refusal === undefined) return
+    this.#peerTakes = false
+    throw refusal
+  }
+
+  /**
+   * Whether lent descriptors may wait for others of this tick. Not before the peer has taken some: `send` throws its refusal,
+   * as long as nothing is known of it. Not beyond the mark, and not where closed ones keep many places of the table.
+   */
+  #mayGather(): boolean {
+    if (!this.#peerTakes || numbersLeft() >= mostNumbersLeft) return false
+    return this.#queue.descriptors < gatheredDescriptors && this.queuedBytes <= this.#highWaterMark
   }
 
   /** One that is not open fails the frame alone; in a later set it would be found when the first one has gone. */
@@ -345,7 +368,7 @@ export class FrameSender {
     }
   }
 
-  /** Duplicates what the last frame has borrowed and not sent yet. */
+  /** Duplicates the numbers that the last frame has borrowed and not sent yet. */
   #own(group: number): void {
     const duplicated = this.#queue.own(group)
     if (duplicated >= 0) return
@@ -353,7 +376,7 @@ export class FrameSender {
       duplicated,
       'fcntl',
       undefined,
-      'a descriptor could not be duplicated for the queue; with `transfer` none has to be',
+      'a descriptor could not be duplicated for the queue; a Descriptor need not be, nor what goes with `transfer`',
     )
     // Half a frame cannot be called back: of several sets the first may have gone.
     if (!this.#queue.takeBack(group)) this.#hooks.onStuck(error)
@@ -377,25 +400,4 @@ function transferOf(options: SendOptions): boolean {
   const { transfer } = options
   checkBoolean('transfer', transfer)
   return transfer === true
-}
-
-function numberOf(descriptor: Descriptor | number): number {
-  if (descriptor instanceof Descriptor) return descriptor.fd
-  if (Number.isInteger(descriptor) && descriptor >= 0 && descriptor <= 0x7fff_ffff) return descriptor
-  throw new UsageError(`a descriptor is a Descriptor or a number from 0 on, not ${shown(descriptor)}`)
-}
-
-/** The numbers, owned by the ledger from now on. When this throws, all of them are the caller's still. */
-function takeOver(given: readonly (Descriptor | number)[]): number[] {
-  if (new Set(given).size < given.length) {
-    throw new UsageError('a descriptor is in the list twice, and can be taken over once')
-  }
-  const made: Descriptor[] = []
-  try {
-    for (const number of given) if (typeof number === 'number') made.push(Descriptor.own(number))
-  } catch (error) {
-    for (const owner of made) owner.take()
-    throw error
-  }
-  return given.map((descriptor) => surrender(descriptor instanceof Descriptor ? descriptor : made.shift()!))
 }

@@ -127,13 +127,14 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   /**
    * Queues a frame; it goes out at once when the connection is idle, else together with this tick's others.
    *
-   * Descriptors are duplicated before it returns, so that the caller may close its own; with `transfer` they are taken
-   * over, from a validated call on, whatever comes of the frame. As with node:net, the payload's bytes must not change
+   * The caller may close its own descriptors as soon as it returns: a `Descriptor` that is closed leaves its number to the
+   * frames that wait with it, a number is sent at once or duplicated. With `transfer` they are taken over, from a
+   * validated call on, whatever comes of the frame. As with node:net, the payload's bytes must not change
    * until they are flushed. Several chunks make one payload.
    *
    * False: more is queued than the high-water mark; wait for `drained`. Throws at once on what can never be sent:
    * FrameTooLargeError, TooManyDescriptorsError, ClosedError (ended, destroyed, or a closed Descriptor), UsageError,
-   * SystemError EBADF (a number that is not open) or EMFILE (no room for a duplicate), PermissionError (the peer refuses
+   * SystemError EBADF (a number that is not open) or EMFILE (no room for a number's duplicate), PermissionError (the peer refuses
    * descriptors). What is found out only once the frame has been queued, or taken over, is told by `refused`.
    */
   send(

@@ -5,7 +5,7 @@
  */
 import { UsageError } from '../errors.js'
 import { addressOfName, formatAddress } from './address.js'
-import { checkNumber, Descriptor, surrender } from './descriptor.js'
+import { checkNumber, Descriptor, recallDescriptor, surrender } from './descriptor.js'
 import { binding } from './native.js'
 import { type SocketType, socketTypeNumber, socketTypeOf } from './socket-type.js'
 import { AF_UNIX, Errno, type SocketState } from './system-calls.js'
@@ -40,6 +40,7 @@ export function adoptSocket(
 
   if (socket instanceof Descriptor) {
     checkUnwatched(fd)
+    recallDescriptor(socket)
     prepare(fd)
     return { fd: surrender(socket), state, address: whereIs(state) }
   }

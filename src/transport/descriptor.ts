@@ -8,6 +8,8 @@
 import { inspect, types } from 'node:util'
 import { checkBoolean, checkOptions, shown } from '../arguments.js'
 import { ClosedError, UsageError } from '../errors.js'
+import { closeGathered, gatherToClose } from './closing.js'
+import { Loan } from './loan.js'
 import { binding } from './native.js'
 import { type DescriptorKind, Errno, Seal } from './system-calls.js'
 import { succeeded } from './system-failure.js'
@@ -27,8 +29,11 @@ export interface MemfdOptions {
 }
 
 let construct: (fd: number, guarded: boolean) => Descriptor
+let recall: (descriptor: Descriptor) => void
 let release: (descriptor: Descriptor) => number
+let end: (descriptor: Descriptor) => number
 let guard: (descriptor: Descriptor) => void
+let loan: (descriptor: Descriptor) => Loan
 
 /**
  * Owns one descriptor: closes it on `close`, at the end of a `using` block, or hands the duty on with `take`.
@@ -41,11 +46,16 @@ export class Descriptor implements Disposable {
   #fd: number
   /** The collector closes it, should it be forgotten. */
   #guarded = false
+  /** To the frames that wait with it; made when it is lent for the first time. */
+  #loan: Loan | undefined
 
   static {
     construct = (fd, guarded) => new Descriptor(fd, guarded)
+    recall = (descriptor) => descriptor.#loan?.recall()
     release = (descriptor) => descriptor.#release()
+    end = (descriptor) => descriptor.#end()
     guard = (descriptor) => descriptor.#guard()
+    loan = (descriptor) => descriptor.#lend()
   }
 
   private constructor(fd: number, guarded = true) {
@@ -95,9 +105,14 @@ export class Descriptor implements Disposable {
     return this.#fd
   }
 
-  /** Hands over the number and the duty to close it. */
+  /**
+   * Hands over the number and the duty to close it.
+   *
+   * Frames that it was lent to and that still wait to be sent get a duplicate of it. Throws SystemError when there is none to
+   * be had (EMFILE); it is still yours then.
+   */
   take(): number {
-    const fd = this.#release()
+    const fd = surrender(this)
     binding.disown(fd)
     return fd
   }
@@ -107,11 +122,12 @@ export class Descriptor implements Disposable {
   }
 
   /**
-   * Closes it; does nothing once closed or taken. Never throws: the number is free whatever close(2) says. Who must
-   * know that written data reached a disk calls fsync before.
+   * Closes it; does nothing once closed or taken. Never throws: the number is free whatever close(2) says, at once, or as
+   * soon as the frames that it was lent to have been sent. Who must know that written data reached a disk calls fsync before.
    */
   close(): void {
-    if (this.#fd >= 0) binding.closeFd(this.#release())
+    const fd = this.#fd < 0 ? -1 : this.#end()
+    if (fd >= 0) binding.closeFd(fd)
   }
 
   [Symbol.dispose](): void {
@@ -142,6 +158,17 @@ export class Descriptor implements Disposable {
     return fd
   }
 
+  #lend(): Loan {
+    this.#loan ??= new Loan(this)
+    return this.#loan
+  }
+
+  /** Ends it: the number that is to be closed, or -1 where frames still wait with it. */
+  #end(): number {
+    const fd = this.#release()
+    return this.#loan?.keep(fd) === true ? -1 : fd
+  }
+
   #guard(): void {
     if (this.#guarded || this.#fd < 0) return
     this.#guarded = true
@@ -169,10 +196,26 @@ export function guardFromNow(descriptor: Descriptor): void {
 
 /**
  * The other way: the Descriptor ends as if taken, but its number stays in the ledger, and the caller owes the ledger
- * its end. Throws ClosedError when there is nothing to hand over. Not public.
+ * its end. Throws ClosedError when there is nothing to hand over, and as `recallDescriptor` does. Not public.
  */
 export function surrender(descriptor: Descriptor): number {
+  recall(descriptor)
   return release(descriptor)
+}
+
+/**
+ * Frames that still wait with a Descriptor that was lent to `send` get a duplicate of their own, so that `take` cannot fail
+ * for want of one. For code that first makes something of `fd`, and takes it once that has been made.
+ *
+ * Throws SystemError when there is no duplicate to be had (EMFILE); then nothing has changed.
+ */
+export function recallDescriptor(descriptor: Descriptor): void {
+  recall(descriptor)
+}
+
+/** By which frames can wait with it, without a duplicate. Not public. */
+export function loanOf(descriptor: Descriptor): Loan {
+  return loan(descriptor)
 }
 
 const forgotten = new FinalizationRegistry<number>((fd) => {
@@ -198,7 +241,7 @@ export function closeDescriptors(fds: readonly number[]): void {
   try {
     for (const fd of fds) {
       checkNumber(fd)
-      gather(fd)
+      gatherToClose(fd)
     }
   } finally {
     closeGathered()
@@ -207,21 +250,11 @@ export function closeDescriptors(fds: readonly number[]): void {
 
 /** Closes those of the lists that are still open, as `close` would one by one; many by few system calls. Not public. */
 export function closeOwners(lists: Iterable<readonly Descriptor[]>): void {
-  for (const list of lists) for (const descriptor of list) if (!descriptor.closed) gather(release(descriptor))
+  for (const list of lists) {
+    for (const descriptor of list) {
+      const fd = descriptor.closed ? -1 : end(descriptor)
+      if (fd >= 0) gatherToClose(fd)
+    }
+  }
   closeGathered()
-}
-
-/** Numbers on their way to be closed; between two calls of these functions there are none. */
-const gathered = new Int32Array(512)
-let count = 0
-
-function gather(fd: number): void {
-  if (count === gathered.length) closeGathered()
-  gathered[count++] = fd
-}
-
-function closeGathered(): void {
-  if (count === 1) binding.closeFd(gathered[0] as number)
-  else if (count > 0) binding.closeFds(gathered, count)
-  count = 0
 }

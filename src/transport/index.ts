@@ -5,7 +5,13 @@
 export * from '../errors.js'
 export { type Address, formatAddress } from './address.js'
 export { adoptConnected, type ConnectOptions, connectUnix, pairUnix } from './connect.js'
-export { closeDescriptors, Descriptor, type DescriptorKind, type MemfdOptions } from './descriptor.js'
+export {
+  closeDescriptors,
+  Descriptor,
+  type DescriptorKind,
+  type MemfdOptions,
+  recallDescriptor,
+} from './descriptor.js'
 export { type InheritedDescriptor, inheritedDescriptors } from './inherited-descriptors.js'
 export { type AcceptHandlers, type AcceptPressure, Listener, type ListenerOptions } from './listener.js'
 export { Mailbox, offerDescriptor, takeOffered } from './mailbox.js'

@@ -6,7 +6,7 @@
  * that would tell the other thread the number of what was put in.
  */
 import { ClosedError, UsageError } from '../errors.js'
-import { adoptOwned, Descriptor } from './descriptor.js'
+import { adoptOwned, Descriptor, recallDescriptor } from './descriptor.js'
 import { binding } from './native.js'
 import { Errno } from './system-calls.js'
 
@@ -34,10 +34,12 @@ export class Mailbox {
 
 /**
  * Puts a descriptor into a mailbox of any thread; the number by which it is taken out. The Descriptor ends as if taken.
- * Throws ClosedError for a closed Descriptor and for a mailbox that is closed; then nothing has changed.
+ * Throws ClosedError for a closed Descriptor and for a mailbox that is closed, SystemError as `Descriptor.take` does; then
+ * nothing has changed.
  */
 export function offerDescriptor(descriptor: Descriptor, mailbox: number): number {
   if (!(descriptor instanceof Descriptor)) throw new UsageError('a Descriptor can be offered, and nothing else')
+  recallDescriptor(descriptor)
   const result = binding.offerDescriptor(descriptor.fd, mailbox)
   if (result === Errno.EPIPE) throw new ClosedError('the other thread has closed its end, or has ended')
   if (result < 0) throw new ClosedError('the descriptor is closed')

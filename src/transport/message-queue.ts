@@ -2,12 +2,15 @@
  * MessageQueue: the messages that a socket has still to send, where the kernel keeps boundaries: each is one sendmsg, goes
  * whole or not at all, and may be dropped alone. Owns the descriptors of those that wait, unless they are borrowed.
  */
+import { closeGathered } from './closing.js'
 import { closeDescriptors } from './descriptor.js'
+import { beginLoans, endLoans, type Loan, noLoans } from './loan.js'
 import { binding } from './native.js'
 import {
   controlSpace,
   forgetChunks,
   type Layout,
+  layOutDescriptors,
   mostBytes,
   mostControlBytes,
   mostMessages,
@@ -30,7 +33,7 @@ export interface OutgoingMessage {
   readonly pieces: readonly MessagePiece[]
   /** At most 253. */
   readonly fds: readonly number[]
-  /** True: the queue closes `fds`, once sent or dropped. False: `own` follows while they still wait. */
+  /** True: the queue closes `fds`, once sent or dropped. False: `own` or `lend` follows while they still wait. */
   readonly owned: boolean
   /** Its own number: each message can be dropped alone. */
   readonly group: number
@@ -39,7 +42,10 @@ export interface OutgoingMessage {
 /** A message of more would not fit into one system call with others. */
 export const mostPiecesOfMessage = 64
 
-type Message = { -readonly [K in keyof OutgoingMessage]: OutgoingMessage[K] }
+type Message = { -readonly [K in keyof OutgoingMessage]: OutgoingMessage[K] } & {
+  /** One for each of `fds`, or none. */
+  lent: readonly Loan[]
+}
 
 export class MessageQueue implements OutgoingQueue {
   #messages: Message[] = []
@@ -77,13 +83,20 @@ export class MessageQueue implements OutgoingQueue {
   push(message: OutgoingMessage): void {
     this.#queued += weight(message)
     this.#descriptors += message.fds.length
-    this.#messages.push({ ...message })
+    this.#messages.push({ ...message, lent: noLoans })
   }
 
   own(group: number): number {
     const message = this.#messages.at(-1)
     if (this.empty || message === undefined || message.group !== group || message.owned) return 0
     return ownDescriptors(message)
+  }
+
+  lend(group: number, loans: readonly Loan[]): void {
+    const message = this.#messages.at(-1)
+    if (this.empty || message === undefined || message.group !== group) return
+    message.lent = loans
+    beginLoans(loans)
   }
 
   layOut(): Layout {
@@ -114,7 +127,7 @@ export class MessageQueue implements OutgoingQueue {
         plan[at++] = start
         plan[at++] = end - start
       }
-      for (const fd of message.fds) plan[at++] = fd
+      at = layOutDescriptors(message, at)
       bytes += weight(message)
       layout.messages++
     }
@@ -156,6 +169,8 @@ export class MessageQueue implements OutgoingQueue {
 
   #release(message: Message): void {
     this.#descriptors -= message.fds.length
+    endLoans(message.lent)
+    closeGathered()
     for (const { bytes, start, end } of message.pieces) releaseFromSlab(bytes, end - start)
   }
 

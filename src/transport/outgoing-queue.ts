@@ -3,6 +3,7 @@
  * (MessageQueue).
  */
 import { closeDescriptors } from './descriptor.js'
+import type { Loan } from './loan.js'
 import { binding } from './native.js'
 
 /** A layout for one system call: `messages` rows in the plan, whose pieces lie in `chunks`. */
@@ -35,10 +36,15 @@ export interface OutgoingQueue {
   /** So much of the layout went. The native side has closed the sets that were owned. */
   advance(bytes: number, messages: number): void
   /**
-   * Replaces the borrowed descriptors of the last group, as far as they still wait, by duplicates: their owner may close
+   * Replaces the borrowed numbers of the last group, as far as they still wait, by duplicates: their owner may close
    * them, and the number would come to mean another file. 0, or the negative errno of a duplicate that failed.
    */
   own(group: number): number
+  /**
+   * The borrowed descriptors of the last group, as far as they still wait, are lent for as long as they do.
+   * @param loans of all its descriptors, in their order
+   */
+  lend(group: number, loans: readonly Loan[]): void
   /** Drops the group at the head and closes the descriptors it owns; its number. */
   dropHead(): number
   /**
@@ -57,13 +63,24 @@ export function forgetChunks({ chunks }: Layout): void {
   while (chunks.length > 0) chunks.pop()
 }
 
-/** What waits with descriptors that are borrowed so far. */
+/** What waits with descriptors. */
 interface Bearer {
   fds: readonly number[]
   owned: boolean
+  /** Those of `fds`, which may have come to be other numbers since; or none. */
+  readonly lent: readonly Loan[]
 }
 
-/** Replaces borrowed descriptors by duplicates of their own. 0, or the negative errno of one that failed. */
+/** Writes the descriptors' numbers into the plan; the offset behind them. */
+export function layOutDescriptors({ fds, lent }: Readonly<Bearer>, at: number): number {
+  const { plan } = binding
+  let to = at
+  if (lent.length === 0) for (const fd of fds) plan[to++] = fd
+  else for (const loan of lent) plan[to++] = loan.number
+  return to
+}
+
+/** Replaces borrowed numbers by duplicates of their own. 0, or the negative errno of one that failed. */
 export function ownDescriptors(bearer: Bearer): number {
   const duplicates: number[] = []
   for (const fd of bearer.fds) {

@@ -4,12 +4,15 @@
  * A piece is a run of bytes; descriptors ride on the first of them, and the queue owns those that wait in it. It knows one
  * thing of what they make up: the pieces of a group are sent all, or dropped together before the first byte of them went.
  */
+import { closeGathered } from './closing.js'
 import { closeDescriptors } from './descriptor.js'
+import { beginLoans, endLoans, type Loan, noLoans } from './loan.js'
 import { binding } from './native.js'
 import {
   controlSpace,
   forgetChunks,
   type Layout,
+  layOutDescriptors,
   mostBytes,
   mostControlBytes,
   mostMessages,
@@ -28,7 +31,7 @@ export interface SpecialPiece {
   readonly end: number
   /** At most 253, riding on the first byte; then `startsSend` is true. */
   readonly fds: readonly number[]
-  /** True: the queue closes `fds`, once sent or dropped. False: `own` follows while they still wait. */
+  /** True: the queue closes `fds`, once sent or dropped. False: `own` or `lend` follows while they still wait. */
   readonly owned: boolean
   /** Begins a sendmsg of its own. */
   readonly startsSend: boolean
@@ -43,7 +46,10 @@ export interface SpecialPiece {
 /** What bears no descriptors is never dropped alone, and need not be told apart. */
 export const plainGroup = 0
 
-type Piece = { -readonly [K in keyof SpecialPiece]: SpecialPiece[K] }
+type Piece = { -readonly [K in keyof SpecialPiece]: SpecialPiece[K] } & {
+  /** One for each of `fds`, or none. */
+  lent: readonly Loan[]
+}
 
 const noFds: readonly number[] = []
 /** As good as no limit; Infinity would be an object on the heap for each queue. */
@@ -140,6 +146,19 @@ export class SendQueue implements OutgoingQueue, RunOwner {
     return 0
   }
 
+  lend(group: number, loans: readonly Loan[]): void {
+    this.#closeRun()
+    let left = loans.length
+    for (let i = this.#pieces.length - 1; i >= this.#head && left > 0; i--) {
+      const piece = this.#pieces[i] as Piece
+      if (piece.group !== group) break
+      const count = piece.fds.length
+      left -= count
+      piece.lent = count === loans.length ? loans : loans.slice(left, left + count)
+      beginLoans(piece.lent)
+    }
+  }
+
   layOut(): Layout {
     const { plan } = binding
     const layout = theLayout
@@ -181,7 +200,7 @@ export class SendQueue implements OutgoingQueue, RunOwner {
       plan[row] = pieces - firstPiece
       plan[row + 1] = first.fds.length
       plan[row + 2] = first.owned ? 1 : 0
-      for (const fd of first.fds) plan[at++] = fd
+      at = layOutDescriptors(first, at)
       layout.messages++
     }
     return layout
@@ -200,12 +219,15 @@ export class SendQueue implements OutgoingQueue, RunOwner {
       this.#descriptors -= piece.fds.length
       piece.fds = noFds
       piece.owned = false
+      endLoans(piece.lent)
+      piece.lent = noLoans
       piece.startsSend = false
       piece.start += step
       left -= step
       releaseFromSlab(piece.bytes, step)
       if (piece.start === piece.end) this.#head++
     }
+    closeGathered()
     this.#compact()
   }
 
@@ -259,6 +281,8 @@ export class SendQueue implements OutgoingQueue, RunOwner {
 
   #release(piece: Piece): void {
     this.#descriptors -= piece.fds.length
+    endLoans(piece.lent)
+    closeGathered()
     if (piece.owned) closeDescriptors(piece.fds)
     releaseFromSlab(piece.bytes, piece.end - piece.start)
   }
@@ -283,6 +307,7 @@ function joins(last: Piece, group: number): boolean {
 function reuse(piece: Piece): void {
   piece.bytes = noBytes
   piece.fds = noFds
+  piece.lent = noLoans
   spare = piece
 }
 
@@ -306,6 +331,7 @@ function plainPiece(bytes: Uint8Array, start: number, end: number, group: number
     end,
     fds: noFds,
     owned: false,
+    lent: noLoans,
     startsSend: false,
     endsSend: false,
     begins: false,

@@ -59,16 +59,20 @@ export class Sending implements Writer {
     return this.#flushDue ? gatherBytes - (this.queue.queued - this.queue.settled) : 0
   }
 
-  /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
-  requestFlush(): void {
+  /**
+   * Sends what is queued: at once when the connection is idle, else with the other writes of this tick.
+   * @param promptly the first of a wake-up goes at once, too, as if it were handed over by itself
+   */
+  requestFlush(promptly = false): void {
     if (this.blocked) return
     const { queue } = this
     const waiting = queue.queued - queue.settled
-    if (waiting < gatherBytes && (this.#flushDue || isHandingOver() || this.#turnOfFlush === currentTurn())) {
+    const isLater = this.#flushDue || this.#turnOfFlush === currentTurn() || (!promptly && isHandingOver())
+    if (waiting < gatherBytes && isLater) {
       this.#flushLater()
       return
     }
-    sentAtOnce()
+    if (!isHandingOver()) sentAtOnce() // a wake-up is a turn by itself
     this.flush()
   }
 

@@ -12,6 +12,8 @@ let handingOver = false
 let gathering = false
 let scheduled = false
 let due: Flushable[] = []
+/** Of `due`, those whose flush has begun: a flush can come to be within another one, by what it tells. */
+let begun = 0
 
 /** Changes with every wake-up and every tick in which something was sent: the first write of a turn goes out at once. */
 export function currentTurn(): number {
@@ -54,7 +56,7 @@ export function handOver<To>(deliver: (to?: To) => void, to?: To): void {
   }
 }
 
-/** Sends what has gathered so far, where the wake-up that is being handed over has more: the peers can begin with it. */
+/** Sends what has gathered so far. Where the wake-up that is being handed over has more, the peers can begin with it. */
 export function sendGathered(): void {
   flushDue()
 }
@@ -74,13 +76,13 @@ function endTick(): void {
 
 /** A flush may throw, since it tells listeners: it must not keep the other sockets from theirs. */
 function flushDue(): void {
-  let flushed = 0
   try {
-    while (flushed < due.length) (due[flushed++] as Flushable).flush()
+    while (begun < due.length) (due[begun++] as Flushable).flush()
   } finally {
     // As a rule there is one, and `pop` keeps the array's memory.
-    if (flushed === 1 && due.length === 1) due.pop()
-    else if (flushed > 0) due = due.slice(flushed)
+    if (begun === 1 && due.length === 1) due.pop()
+    else if (begun > 0) due = due.slice(begun)
+    begun = 0
     if (due.length > 0) endTickSoon()
   }
 }

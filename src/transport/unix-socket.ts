@@ -139,9 +139,12 @@ export class UnixSocket {
     this.#receiving.tellReceives()
   }
 
-  /** Sends what is queued: at once when the connection is idle, else with the other writes of this tick. */
-  requestFlush(): void {
-    this.#sending.requestFlush()
+  /**
+   * Sends what is queued: at once when the connection is idle, else with the other writes of this tick.
+   * @param promptly the first of a wake-up goes at once, too, as if it were handed over by itself
+   */
+  requestFlush(promptly = false): void {
+    this.#sending.requestFlush(promptly)
   }
 
   /** Sends what is queued until it is gone or has to wait. */

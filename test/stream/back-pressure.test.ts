@@ -68,7 +68,7 @@ describe.each(readinesses)('with readiness %s', (readiness) => {
     using file = named('file')
     const before = readdirSync('/proc/self/fd').length
     let frames = 0
-    while (a.send(pattern(1), [file])) frames++
+    while (a.send(pattern(1), [file.fd])) frames++ // a number has to be duplicated
     const waiting = readdirSync('/proc/self/fd').length - before
     expect(frames).toBeGreaterThan(200)
     expect(waiting).toBeGreaterThan(200)

@@ -62,7 +62,7 @@ test('destroy closes what waits, duplicated or taken over', () => {
   fill(a)
   const before = openCount()
   const given = named('given')
-  a.send(Buffer.from('x'), [kept, kept])
+  a.send(Buffer.from('x'), [kept.fd, kept.fd])
   a.send(pattern(100_000), [given], { transfer: true })
   expect(openCount()).toBe(before + 3)
   a.destroy()

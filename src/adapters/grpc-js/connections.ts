@@ -7,7 +7,7 @@ import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { checkFunction } from '../../arguments.js'
 import { ClosedError, UsageError } from '../../errors.js'
 import type { FrameStream, Server } from '../../stream/index.js'
-import { type Descriptor, socketKind } from '../../transport/index.js'
+import { type Descriptor, recallDescriptor, socketKind } from '../../transport/index.js'
 import { PeerSocket } from './peers.js'
 
 export interface DrainOptions {
@@ -59,6 +59,7 @@ export class GrpcConnections implements AsyncDisposable {
     if (this.#closed) throw new ClosedError('the connections are closed')
     const { family, stream, connected } = socketKind(descriptor)
     if (family !== 'unix' || !stream || !connected) throw new UsageError('gRPC needs a connected Unix stream socket')
+    recallDescriptor(descriptor)
     const socket = new PeerSocket(descriptor.fd)
     descriptor.take() // the number is the socket's
     const gone = new Promise<void>((resolve) => {

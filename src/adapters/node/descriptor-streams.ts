@@ -11,7 +11,7 @@ import type { Readable, Writable } from 'node:stream'
 import { isatty, ReadStream, WriteStream } from 'node:tty'
 import { UsageError } from '../../errors.js'
 import { Descriptor, readFrom, writeTo } from '../../stream/index.js'
-import { socketKind } from '../../transport/index.js'
+import { recallDescriptor, socketKind } from '../../transport/index.js'
 
 /**
  * A connected socket, Unix or TCP, as a net.Socket, or an end of a pipe, which is open one way only: choose with
@@ -28,6 +28,7 @@ export function toSocket(descriptor: Descriptor, options: Omit<SocketConstructor
   } else if (kind !== 'pipe') {
     throw new UsageError(`a net.Socket is made of a socket or a pipe, not of a ${kind}`)
   }
+  recallDescriptor(descriptor)
   const socket = new Socket({ readable: true, writable: true, ...options, fd: descriptor.fd })
   descriptor.take() // the number is the socket's
   return socket
@@ -52,6 +53,7 @@ export function listenOn<S extends Server>(server: S, descriptor: Descriptor): S
   if (!fits) throw new UsageError('a server is given a listening stream socket, Unix or TCP')
   if (server.listening) throw new UsageError('the server is listening already')
   if (cluster.isWorker) throw new UsageError('in a worker of node:cluster a number is a descriptor of its parent')
+  recallDescriptor(descriptor)
   server.listen({ fd: descriptor.fd })
   descriptor.take() // the number is the server's
   return server
@@ -64,6 +66,7 @@ export function listenOn<S extends Server>(server: S, descriptor: Descriptor): S
  */
 export function toReadStream(descriptor: Descriptor, options: FileOptions & { readonly end?: number } = {}): Readable {
   if (isPipe(descriptor, options)) return readFrom(descriptor)
+  recallDescriptor(descriptor)
   const stream = createReadStream('', { ...options, fd: descriptor.fd, autoClose: true })
   descriptor.take() // the number is the stream's
   return stream
@@ -72,6 +75,7 @@ export function toReadStream(descriptor: Descriptor, options: FileOptions & { re
 /** What is written goes to the descriptor; otherwise as `toReadStream`. */
 export function toWriteStream(descriptor: Descriptor, options: FileOptions = {}): Writable {
   if (isPipe(descriptor, options)) return writeTo(descriptor)
+  recallDescriptor(descriptor)
   const stream = createWriteStream('', { ...options, fd: descriptor.fd, autoClose: true })
   descriptor.take() // the number is the stream's
   return stream
@@ -88,6 +92,7 @@ export function toTty(descriptor: Descriptor, direction: 'read'): ReadStream
 export function toTty(descriptor: Descriptor, direction: 'write'): WriteStream
 export function toTty(descriptor: Descriptor, direction: 'read' | 'write'): ReadStream | WriteStream {
   if (!isatty(checked(descriptor).fd)) throw new UsageError(`a ${descriptor.kind} is no terminal`)
+  recallDescriptor(descriptor)
   const { fd } = descriptor
   const stream = direction === 'read' ? new ReadStream(fd) : new WriteStream(fd)
   // libuv opens a terminal anew where it can, so that O_NONBLOCK is its own, and then leaves this number alone.

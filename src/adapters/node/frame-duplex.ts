@@ -5,6 +5,7 @@
 import { Duplex } from 'node:stream'
 import { UsageError } from '../../errors.js'
 import { Descriptor, type Frame, type FrameStream, type OutgoingFrame } from '../../stream/index.js'
+import { recallDescriptor } from '../../transport/index.js'
 import { type Done, whenReleased } from './write-done.js'
 
 /** What waits to be sent, with descriptors of its own. */
@@ -118,7 +119,10 @@ function takenOver(descriptors: readonly (Descriptor | number)[]): Descriptor[] 
   if (new Set(numbers).size < numbers.length) throw new UsageError('a descriptor cannot be transferred twice')
   const owned: Descriptor[] = []
   try {
-    for (const descriptor of descriptors) if (typeof descriptor === 'number') owned.push(Descriptor.own(descriptor))
+    for (const descriptor of descriptors) {
+      if (typeof descriptor === 'number') owned.push(Descriptor.own(descriptor))
+      else recallDescriptor(descriptor)
+    }
   } catch (error) {
     for (const descriptor of owned) descriptor.take() // the caller's again
     throw error

@@ -1,5 +1,5 @@
 /**
- * Sends a frame of five sets of borrowed descriptors into a kernel that has less and less room for it, with no room for
+ * Sends a frame of five sets of borrowed numbers into a kernel that has less and less room for it, with no room for
  * duplicates in the descriptor table. Prints for each try what `send` threw, whether the stream lives on, and, if so,
  * whether the next frame arrived as the next one.
  */
@@ -24,7 +24,7 @@ for (let ahead = 0; ahead < 12; ahead++) {
   }
   let thrown: unknown = null
   try {
-    a.send(new Uint8Array(1), Array(1024).fill(one))
+    a.send(new Uint8Array(1), Array(1024).fill(one.fd))
   } catch (error) {
     thrown = (error as NodeJS.ErrnoException).code
   }
