@@ -5,8 +5,9 @@ import { MessageChannel } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { MemoryTransport, MessagePortTransport, RpcSession, RpcTarget, type RpcTransport } from '../../src/rpc/index.js'
 import { FrameStreamTransport } from '../../src/rpc/transports/frame-stream-transport.js'
-import { Descriptor, UsageError } from '../../src/stream/index.js'
+import { ClosedError, Descriptor, UsageError } from '../../src/stream/index.js'
 import { streamPair } from '../support/streams.js'
+import { plain } from './support/waiting.js'
 
 const none: readonly Uint8Array[] = []
 
@@ -79,6 +80,32 @@ describe('FrameStreamTransport', () => {
       peer.destroy()
       await expect.poll(() => stream.destroyed).toBe(true)
       expect(told.ends).toHaveLength(1)
+    }
+  })
+
+  it.each([
+    ['ended', undefined, undefined],
+    ['failed', new ClosedError('lost'), 'ERR_PILLION_CLOSED'],
+  ])('tells of the end of a stream that had %s before, once it has started', async (_how, error, code) => {
+    for (const answers of ['at once', 'by promises'] as const) {
+      const [, stream] = streamPair()
+      stream.destroy(error)
+      const transport = new FrameStreamTransport(stream, { answers })
+      const told = started(transport)
+      expect(told.ends).toEqual([])
+      await expect.poll(() => told.ends).toEqual([code])
+    }
+  })
+
+  it('leaves no call pending of a session on a stream that has ended', async () => {
+    for (const error of [undefined, new Error('lost')]) {
+      const [, stream] = streamPair()
+      stream.destroy(error)
+      const session = new RpcSession<{ ask(): null }>(stream)
+      using main = session.getRemoteMain()
+      await expect(plain(main.ask())).rejects.toMatchObject({ type: 'disconnected' })
+      if (error === undefined) await session.closed
+      else await expect(session.closed).rejects.toMatchObject({ cause: error })
     }
   })
 

@@ -75,6 +75,14 @@ export class FrameStreamTransport implements RpcTransport {
   start(receiver: FrameReceiver): void {
     this.#receiver = receiver
     const stream = this.#stream
+    if (stream.destroyed) {
+      // It has emitted all that would tell. Not from within: whoever starts is not ready to be told.
+      stream.closed.then(
+        () => this.#end(undefined),
+        (error: Error) => this.#end(error),
+      )
+      return
+    }
     stream.on('end', () => this.#end(undefined))
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(undefined))
