@@ -6,8 +6,7 @@ import { passDescriptor, structuredTransport, takeDescriptor } from 'pillion/ada
 
 class Files extends RpcTarget {
   open(name: string) {
-    const file = Descriptor.memfd(Buffer.from(`the content of ${name}`))
-    return { file: passDescriptor(file, { transfer: true }) } // it is the caller's then
+    return { file: passDescriptor(() => Descriptor.memfd(Buffer.from(`the content of ${name}`))) } // opened when it is sent
   }
 }
 const [clientEnd, serverEnd] = pair() // or `connect` and `listen`, in two processes

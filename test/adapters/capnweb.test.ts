@@ -192,6 +192,10 @@ describe.each(Object.entries(transports))('capnweb over a stream, %s', (_level, 
 class Files extends RpcTarget {
   readonly kept: Descriptor[] = []
   readonly ignored: PassedDescriptor[] = []
+  waiting: PassedDescriptor | undefined
+  goOn: () => void = () => {}
+  opened = 0
+  exchanged: Descriptor | undefined
 
   name(file: PassedDescriptor): string {
     using taken = takeDescriptor(file)
@@ -208,6 +212,35 @@ class Files extends RpcTarget {
 
   hang(_file: PassedDescriptor): Promise<void> {
     return new Promise(() => {})
+  }
+
+  later(file: PassedDescriptor): Promise<void> {
+    this.waiting = file
+    return new Promise((resolve) => {
+      this.goOn = resolve
+    })
+  }
+
+  openLate(name: string): PassedDescriptor {
+    return passDescriptor(() => {
+      this.opened++
+      return named(name)
+    })
+  }
+
+  openBadly(): PassedDescriptor {
+    return passDescriptor(() => {
+      throw new Error('no such file')
+    })
+  }
+
+  openNothing(): PassedDescriptor {
+    return passDescriptor(() => undefined as never)
+  }
+
+  exchange(_file: PassedDescriptor): PassedDescriptor[] {
+    this.exchanged = named('exchanged')
+    return [passDescriptor(this.exchanged, { transfer: true }), passDescriptor(() => named('never'))]
   }
 
   open(name: string): { file: PassedDescriptor } {
@@ -276,6 +309,64 @@ describe('descriptors in capnweb', () => {
     const hanging = Array.from({ length: 11 }, () => api.hang(passDescriptor(file)))
     for (const call of hanging) await expect(call.then()).rejects.toBeDefined()
     await expect(streams[1].closed).rejects.toMatchObject({ type: 'overloaded' })
+  })
+
+  it('are no more counted once they are taken, however many calls there are at once', async () => {
+    const { api, streams } = files({ maxUntaken: 100 })
+    using file = named('many')
+    const names = Array.from({ length: 1500 }, () => api.name(passDescriptor(file)))
+    expect(new Set(await Promise.all(names))).toEqual(new Set(['many']))
+    for (let i = 0; i < 150; i++) {
+      api.name(passDescriptor(file))[Symbol.dispose]()
+      if (i % 50 === 0) await api.echo(i)
+    }
+    expect(await api.echo(1)).toBe(1)
+    expect(streams[1].destroyed).toBe(false)
+  })
+
+  it('of calls that nobody awaits are closed when the call is over, and not before', async () => {
+    const { api, target } = files()
+    using file = named('unawaited')
+    for (let i = 0; i < 50; i++) api.ignore(passDescriptor(file))[Symbol.dispose]()
+    api.later(passDescriptor(file))[Symbol.dispose]()
+    expect(await api.echo(1)).toBe(1)
+    await until(
+      () => target.ignored.length === 50 && target.ignored.every((each) => (each as unknown as Descriptor).closed),
+    )
+    using taken = takeDescriptor(target.waiting as PassedDescriptor)
+    expect(nameOf(taken)).toBe('unawaited')
+    target.goOn()
+    await turns()
+    expect(await api.echo(1)).toBe(1)
+  })
+
+  it('of results that nobody awaits are never opened, or closed with the call', async () => {
+    const { api, target } = files()
+    for (let i = 0; i < 20; i++) api.openLate('late')[Symbol.dispose]()
+    expect(await api.echo(1)).toBe(1)
+    expect(target.opened).toBe(0)
+    using late = takeDescriptor(await api.openLate('late'))
+    expect([nameOf(late), target.opened]).toEqual(['late', 1])
+    await expect(api.openBadly().then(takeDescriptor)).rejects.toThrow('no such file')
+    await expect(api.openNothing().then(takeDescriptor)).rejects.toThrow('gave no Descriptor')
+
+    using file = named('given')
+    api.exchange(passDescriptor(file))[Symbol.dispose]() // over, and its answer wanted by nobody
+    await until(() => target.exchanged?.closed === true)
+    expect(await api.echo(1)).toBe(1)
+  })
+
+  it('are not received before there is a session', async () => {
+    const [near, far] = streamPair()
+    const transport = structuredTransport(near)
+    using file = named('early')
+    for (let i = 0; i < 20; i++) sendValue(far, ['push', ['pipeline', 0, ['name'], [file]]])
+    sendValue(far, ['pull', 20])
+    await turns()
+    expect(near.stats.received.frames).toBe(0)
+    new RpcSession(transport, new Files())
+    const [answer] = (await take(far, 1)).map((frame) => unpackValue(frame).value)
+    expect(answer).toEqual(['resolve', 20, 'early'])
   })
 
   it('are refused when they are closed, and when something else came', async () => {

@@ -4,10 +4,11 @@
  * What the values mean is capnweb's; of that library only the types are imported.
  */
 import type { RpcTransport, RpcTransportWithCustomEncoding } from 'capnweb'
-import { packValue, RpcError, unpackValue } from '../../rpc/index.js'
+import { packValue, unpackValue } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
 import { type CapnwebOptions, type Form, MessageTransport } from './message-transport.js'
-import { isUntaken, mayPass, withDescriptors } from './passed-descriptor.js'
+import { descriptorOf, dropPassed, mayPass, withPassed } from './passed-descriptor.js'
+import { Untaken } from './untaken.js'
 
 export type { CapnwebOptions } from './message-transport.js'
 export { type PassedDescriptor, passDescriptor, takeDescriptor } from './passed-descriptor.js'
@@ -62,9 +63,9 @@ class StringTransport extends MessageTransport<string> {
 class StructuredTransport extends MessageTransport<unknown> {
   readonly encodingLevel
   readonly #limits
-  readonly #maxUntaken: number
-  /** By the peer's call that they came with; 0: with a result. */
-  readonly #untaken = new Map<number, Descriptor[]>()
+  readonly #untaken: Untaken
+  /** Calls that the peer has let go of, and that came with descriptors: their end is to be known, and not told. */
+  readonly #letGo = new Set<number>()
   #arrived: readonly Descriptor[] = []
 
   constructor(stream: FrameStream, options: StructuredOptions) {
@@ -73,33 +74,32 @@ class StructuredTransport extends MessageTransport<unknown> {
     this.encodingLevel = encodingLevel
     // capnweb's own limit is 256, each up to two of ours, inside the few that a call is.
     this.#limits = { depth: 600, values, bytes: 'copies', lost: 'in place' } as const
-    this.#maxUntaken = maxUntaken
+    this.#untaken = new Untaken(maxUntaken)
   }
 
   send(message: unknown): number {
     const form = message as Form
-    const size = this.transmit(message, form)
-    if (this.#untaken.size > 0 && (form[0] === 'resolve' || form[0] === 'reject')) this.#closeOf(form[1] as number)
+    const call = form[0] === 'resolve' || form[0] === 'reject' ? (form[1] as number) : 0
+    const wanted = call === 0 || !this.#letGo.delete(call)
+    const size = this.transmit(wanted || !mayPass() ? message : withPassed(message, dropPassed), form)
+    if (call > 0) this.#untaken.close(call)
     return size
   }
 
   override abort(reason: unknown): void {
     super.abort(reason)
-    // Whoever has just been given a result comes first.
-    setImmediate(() => {
-      for (const call of [...this.#untaken.keys()]) this.#closeOf(call)
-    })
+    setImmediate(() => this.#untaken.closeAll()) // whoever has just been given a result comes first
   }
 
   protected override write(message: unknown): number {
-    const descriptors: Descriptor[] = []
+    const transferred: Descriptor[] = []
     try {
-      const ready = mayPass() ? withDescriptors(message, descriptors) : message
+      const ready = mayPass() ? withPassed(message, (passed) => descriptorOf(passed, transferred)) : message
       const packed = packValue(ready, this.#limits)
       this.link.send(packed.payload, [], packed.descriptors)
       return packed.payload.length
     } finally {
-      for (const descriptor of descriptors) descriptor.close()
+      for (const descriptor of transferred) descriptor.close()
     }
   }
 
@@ -110,13 +110,15 @@ class StructuredTransport extends MessageTransport<unknown> {
   }
 
   protected override received(call: number): void {
-    if (this.#arrived.length === 0) return
-    this.#untaken.set(call, [...(this.#untaken.get(call) ?? []).filter(isUntaken), ...this.#arrived])
+    const arrived = this.#arrived
     this.#arrived = []
-    let untaken = 0
-    for (const held of this.#untaken.values()) untaken += held.length
-    if (untaken <= this.#maxUntaken) return
-    throw new RpcError('overloaded', `more than ${this.#maxUntaken} descriptors that nobody takes (maxUntaken)`)
+    if (arrived.length > 0) this.#untaken.add(call, arrived)
+  }
+
+  protected override letsGo(call: number): boolean {
+    const holds = call > 0 && this.#untaken.has(call)
+    if (holds) this.#letGo.add(call)
+    return holds
   }
 
   protected override formOf(message: unknown): Form {
@@ -125,10 +127,5 @@ class StructuredTransport extends MessageTransport<unknown> {
 
   protected override fromForm(form: Form): unknown {
     return form
-  }
-
-  #closeOf(call: number): void {
-    for (const descriptor of this.#untaken.get(call) ?? []) if (isUntaken(descriptor)) descriptor.close()
-    this.#untaken.delete(call)
   }
 }

@@ -20,7 +20,9 @@ export type Form = readonly unknown[]
 
 export abstract class MessageTransport<Message> {
   protected readonly link: FrameStreamTransport
+  readonly #stream: FrameStream
   readonly #limit: QueueLimit
+  #started = false
   readonly #messages: Message[] = []
   #waiter: { resolve(message: Message): void; reject(error: Error): void } | undefined
   #ended: Error | undefined
@@ -32,22 +34,13 @@ export abstract class MessageTransport<Message> {
 
   constructor(stream: FrameStream, { maxQueued }: CapnwebOptions) {
     this.link = new FrameStreamTransport(stream, { answers: 'by promises' })
+    this.#stream = stream
     this.#limit = new QueueLimit(stream, maxQueued)
-    this.link.start({
-      onFrame: (payload, descriptors, lost) => {
-        try {
-          if (this.#ended === undefined) this.#deliver(this.read(payload, descriptors, lost))
-          else closeAll(descriptors)
-        } catch (error) {
-          stream.destroy(error as Error)
-        }
-      },
-      onBatchEnd: () => {},
-      onEnd: (error) => this.#end(error ?? new RpcError('disconnected', 'the stream has ended')),
-    })
   }
 
+  /** Nothing is received before the first of these, which is a session's: what came for nobody would have to be kept. */
   receive(): Promise<Message> {
+    if (!this.#started) this.#start()
     const message = this.#messages.shift()
     if (message !== undefined) return Promise.resolve(message)
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
@@ -84,6 +77,26 @@ export abstract class MessageTransport<Message> {
   protected abstract fromForm(form: Form): Message
   /** @param call of the peer's, by its number; 0: none */
   protected received(_call: number): void {}
+  /** The peer has let go of a call of its own. True: when that is over has to be known here, answered or not. */
+  protected letsGo(_call: number): boolean {
+    return false
+  }
+
+  #start(): void {
+    this.#started = true
+    this.link.start({
+      onFrame: (payload, descriptors, lost) => {
+        try {
+          if (this.#ended === undefined) this.#deliver(this.read(payload, descriptors, lost))
+          else closeAll(descriptors)
+        } catch (error) {
+          this.#stream.destroy(error as Error)
+        }
+      },
+      onBatchEnd: () => {},
+      onEnd: (error) => this.#end(error ?? new RpcError('disconnected', 'the stream has ended')),
+    })
+  }
 
   /** One call fails, and the session goes on: the peer has to count the call all the same. */
   #writeInstead(kind: unknown, id: unknown, error: unknown): number {
@@ -99,11 +112,16 @@ export abstract class MessageTransport<Message> {
     const form = this.formOf(message)
     if (counts(form[0])) this.#received++
     this.received(form[0] === 'push' || form[0] === 'stream' ? this.#received : 0)
-    const arrived = this.#unsent.size === 0 ? message : this.#unlessUnsent(message, form)
+    // capnweb says of a call that it is over only if somebody asks for the answer; one that was asked for twice comes once.
+    if (form[0] === 'release' && this.letsGo(form[1] as number)) this.#handOver(this.fromForm(['pull', form[1]]))
+    this.#handOver(this.#unsent.size === 0 ? message : this.#unlessUnsent(message, form))
+  }
+
+  #handOver(message: Message): void {
     const waiter = this.#waiter
     this.#waiter = undefined
-    if (waiter === undefined) this.#messages.push(arrived)
-    else waiter.resolve(arrived)
+    if (waiter === undefined) this.#messages.push(message)
+    else waiter.resolve(message)
   }
 
   #unlessUnsent(message: Message, [kind, id]: Form): Message {

@@ -1,0 +1,69 @@
+/**
+ * Untaken: received descriptors until somebody takes them, by the peer's call that they came with; and how many they may
+ * be. Knows no message.
+ */
+import { RpcError } from '../../rpc/index.js'
+import type { Descriptor } from '../../stream/index.js'
+
+const leavings = new WeakMap<Descriptor, () => void>()
+
+/** The descriptor is somebody's from now on, and no longer closed here. */
+export function taken(descriptor: Descriptor): void {
+  leavings.get(descriptor)?.()
+  leavings.delete(descriptor)
+}
+
+export class Untaken {
+  readonly #max: number
+  readonly #byCall = new Map<number, Set<Descriptor>>()
+  #count = 0
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  /** Whether the call came with some that nobody has taken yet. */
+  has(call: number): boolean {
+    return this.#byCall.has(call)
+  }
+
+  /** Owns them until they are taken. Throws RpcError when they are too many; it owns them all the same. */
+  add(call: number, descriptors: readonly Descriptor[]): void {
+    const held = this.#byCall.get(call) ?? new Set()
+    this.#byCall.set(call, held)
+    for (const descriptor of descriptors) {
+      held.add(descriptor)
+      leavings.set(descriptor, () => this.#leave(call, descriptor))
+    }
+    this.#count += descriptors.length
+    if (this.#count > this.#max) this.#forgetClosed()
+    if (this.#count <= this.#max) return
+    throw new RpcError('overloaded', `more than ${this.#max} descriptors that nobody takes (maxUntaken)`)
+  }
+
+  /** Closes those of a call that is over. */
+  close(call: number): void {
+    for (const descriptor of this.#byCall.get(call) ?? []) {
+      descriptor.close()
+      taken(descriptor)
+    }
+  }
+
+  closeAll(): void {
+    for (const call of [...this.#byCall.keys()]) this.close(call)
+  }
+
+  #leave(call: number, descriptor: Descriptor): void {
+    const held = this.#byCall.get(call)
+    if (held?.delete(descriptor) !== true) return
+    this.#count--
+    if (held.size === 0) this.#byCall.delete(call)
+  }
+
+  /** Somebody has closed them without a word. */
+  #forgetClosed(): void {
+    for (const held of [...this.#byCall.values()]) {
+      for (const descriptor of held) if (descriptor.closed) taken(descriptor)
+    }
+  }
+}
