@@ -12,7 +12,7 @@ import { type CallAdapter, callCases, type Service } from '../../src/adapters/te
 import { packValue } from '../../src/rpc/index.js'
 import { Descriptor, type FrameStream } from '../../src/stream/index.js'
 
-type Main = Record<string, (...args: unknown[]) => PromiseLike<unknown>> & Disposable
+type Main = Record<string, (...args: unknown[]) => PromiseLike<unknown> & Disposable> & Disposable
 
 /** What the kit serves, with capnweb's stand-ins for descriptors. */
 class Served extends RpcTarget {
@@ -53,20 +53,28 @@ class Served extends RpcTarget {
 }
 
 function adapterOver(transportOf: (stream: FrameStream) => ConstructorParameters<typeof RpcSession>[0]): CallAdapter {
+  const ends = (stream: FrameStream, served?: Served) => {
+    const session = new RpcSession(transportOf(stream), served)
+    const main = session.getRemoteMain() as unknown as Main
+    const call = (method: string, args: readonly unknown[]) => (main[method] as Main['call'])(...args.map(passing))
+    return {
+      call: async (method: string, ...args: readonly unknown[]) => {
+        // What the stub has itself it answers itself. What a peer reaches by these names: `hostile`, below.
+        if (method in Object.prototype) throw new Error(`${method} is the stub's own`)
+        return taken(await call(method, args))
+      },
+      tell: (method: string, ...args: readonly unknown[]) => {
+        try {
+          call(method, args)[Symbol.dispose]()
+        } catch {} // the session has ended
+      },
+      close: () => main[Symbol.dispose](),
+    }
+  }
   return {
     descriptors: 'carried',
-    attach(stream, service) {
-      const session = new RpcSession(transportOf(stream), new Served(service))
-      const main = session.getRemoteMain() as unknown as Main
-      return {
-        call: async (method, ...args) => {
-          // What the stub has itself it answers itself. What a peer reaches by these names: `hostile`, below.
-          if (method in Object.prototype) throw new Error(`${method} is the stub's own`)
-          return taken(await (main[method] as Main['call'])(...args.map(passing)))
-        },
-        close: () => main[Symbol.dispose](),
-      }
-    },
+    attach: (stream, service) => ends(stream, new Served(service)),
+    attachClient: (stream) => ends(stream),
     samples: [null, -1.5, 'text', [[[]]], { a: [1, undefined] }, new Date(7), 2n ** 80n],
     hostile: [
       null,

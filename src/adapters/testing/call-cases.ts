@@ -4,9 +4,11 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { callDescriptorCases } from './call-descriptor-cases.js'
-import { type CallAdapter, expectSame, type Link, linkOf, serviceFor } from './call-link.js'
+import { callEndingCases } from './call-ending-cases.js'
+import { type CallAdapter, expectSame, linkOf, serviceFor } from './call-link.js'
 import { hostileCases } from './hostile-cases.js'
 import { type Case, expect, Trial } from './trial.js'
+import { unansweredCallCases } from './unanswered-call-cases.js'
 
 const plainData: readonly unknown[] = [
   null,
@@ -75,7 +77,8 @@ export function callCases(adapter: CallAdapter): Case[] {
       const results = await trial.within('the answers', Promise.all(calls))
       for (const [i, result] of results.entries()) expectSame(result, `${i} ${text(32 * 1024)}`, `call ${i}`)
     }),
-    ...endings(adapter, on),
+    ...callEndingCases(adapter, on),
+    ...unansweredCallCases(adapter, on),
     ...callDescriptorCases(adapter, on),
     ...hostileCases(adapter, (trial, stream) => adapter.attach(stream, serviceFor(trial, adapter)), {
       begin: (end) => [end.call('echo', { a: ['text', 1] }), end.call('hang')],
@@ -88,29 +91,6 @@ export function callCases(adapter: CallAdapter): Case[] {
       expectSame(await trial.within('a call after them', near.call('echo', 1)), 1, 'a call after those')
     }),
   ]
-}
-
-/** Each way in which a link ends. */
-function endings(adapter: CallAdapter, on: (name: string, body: (trial: Trial) => Promise<void>) => Case): Case[] {
-  const ways: readonly (readonly [name: string, end: (link: Link) => unknown])[] = [
-    ['the peer closes', ({ far }) => far.close()],
-    ['the peer is lost', ({ streams }) => streams[1].destroy()],
-    ['the peer ends its direction', ({ streams }) => streams[1].end()],
-    ['it is closed here', ({ near }) => near.close()],
-    ['its stream is destroyed with an error', ({ streams }) => streams[0].destroy(new Error('lost'))],
-  ]
-  return ways.map(([name, end]) =>
-    on(`leaves no call pending when ${name}, nor the link half open`, async (trial) => {
-      const link = await linkOf(trial, adapter)
-      expectSame(await trial.within('a call', link.near.call('echo', 1)), 1, 'a call')
-      const pending = Array.from({ length: 10 }, () => Promise.resolve(link.near.call('hang')))
-      for (const call of pending) call.catch(() => {}) // looked at below
-      await trial.within('its closing', end(link))
-      for (const call of pending) await trial.rejection('a pending call', () => call)
-      await trial.allClosed()
-      await trial.rejection('a call after the end', () => link.near.call('echo', 1))
-    }),
-  )
 }
 
 /** The neighbourhood of the first that is out of order. */

@@ -4,9 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type CallAdapter, linkOf, serviceFor } from './call-link.js'
-import { type Case, expect, numbersIn, type Trial } from './trial.js'
-
-type On = (name: string, body: (trial: Trial) => Promise<void>) => Case
+import { type Case, expect, numbersIn, type On, type Trial } from './trial.js'
 
 export function callDescriptorCases(adapter: CallAdapter, on: On): Case[] {
   return adapter.descriptors === 'carried' ? carried(adapter, on) : refused(adapter, on)
@@ -22,6 +20,14 @@ function carried(adapter: CallAdapter, on: On): Case[] {
         const expected = Array.from({ length: 100 }, (_, i) => round * 100 + i)
         expect(isDeepStrictEqual(numbers.flat(), expected), `the descriptors came out as ${numbers.flat().join()}`)
       }
+    }),
+    on('carries descriptors in eleven hundred calls at once', async (trial) => {
+      const { near } = await linkOf(trial, adapter)
+      const files = Array.from({ length: 11 }, (_, i) => trial.file(i))
+      const calls = Array.from({ length: 1100 }, (_, i) => near.call('numbersOf', [files[i % 11]]))
+      const numbers = (await trial.within('the answers', Promise.all(calls))) as number[][]
+      const wrong = numbers.findIndex((found, i) => !isDeepStrictEqual(found, [i % 11]))
+      expect(wrong < 0, `the descriptor of call ${wrong} came out as ${numbers[wrong]?.join()}`)
     }),
     on('carries descriptors in results', async (trial) => {
       const { near } = await linkOf(trial, adapter)

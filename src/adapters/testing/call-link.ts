@@ -26,6 +26,8 @@ export interface Service {
 export interface CallEnd {
   /** Calls a method of the other end's service. */
   call(method: string, ...args: readonly unknown[]): unknown
+  /** The same where nobody waits for it, as the library has that: what becomes of it is told to nobody. */
+  tell?(method: string, ...args: readonly unknown[]): void
   /** Closes the link as the library does it. */
   close(): unknown
 }
@@ -33,6 +35,8 @@ export interface CallEnd {
 export interface CallAdapter extends TrialSettings {
   /** Puts the adapter on a stream, serves the service there, and calls the other end's. Owns the stream. */
   attach(stream: FrameStream, service: Service): CallEnd | Promise<CallEnd>
+  /** The same with nothing served, where the library answers calls to such an end: with an error. */
+  attachClient?(stream: FrameStream): CallEnd | Promise<CallEnd>
   /** Whether descriptors in arguments and results travel, or are an error at the call. */
   readonly descriptors: 'carried' | 'refused'
   /**

@@ -7,5 +7,6 @@
  */
 export { callCases } from './call-cases.js'
 export type { CallAdapter, CallEnd, Service } from './call-link.js'
-export { type MessageAdapter, type MessageEnd, type MessageHandlers, messageCases } from './message-cases.js'
+export { messageCases } from './message-cases.js'
+export type { MessageAdapter, MessageEnd, MessageHandlers } from './message-link.js'
 export type { Case, TrialSettings } from './trial.js'

@@ -19,6 +19,9 @@ export interface TrialSettings {
   readonly patience?: number
 }
 
+/** Makes a case of a sentence and what it does. */
+export type On = (name: string, body: (trial: Trial) => Promise<void>) => Case
+
 let trials = 0
 
 export class Trial {
