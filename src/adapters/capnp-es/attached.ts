@@ -2,8 +2,12 @@
  * Descriptors of capabilities, as this library has them; and those of messages between transport and connection.
  */
 import type { Client, Message } from 'capnp-es'
+import { CapDescriptor, type Payload, Message as RpcMessage } from 'capnp-es/capnp/rpc'
 import type { Descriptor } from '../../stream/index.js'
-import { attach, attachedTo, type Incoming, type Outgoing } from '../capnp/attached.js'
+import { attach, attachedTo, type Incoming, noIndex, Outgoing } from '../capnp/attached.js'
+import type { KeptDescriptors } from '../capnp/kept-descriptors.js'
+
+type Caps = { readonly _capnp: { readonly capTable?: (Client | null)[] } }
 
 export const outgoing = new WeakMap<Message, Outgoing>()
 export const incoming = new WeakMap<Message, Incoming>()
@@ -25,8 +29,38 @@ export function descriptorOf(client: Client | { readonly client: Client }): Desc
   return attachedTo(innermost('client' in client && typeof client.client === 'object' ? client.client : client))
 }
 
+/** Writes down what travels with a capability that is being sent. */
+export function enlist(entry: CapDescriptor, client: Client): void {
+  if (entry.which() !== CapDescriptor.SENDER_HOSTED) return
+  const { message } = entry.segment
+  const list = outgoing.get(message) ?? new Outgoing()
+  const index = list.enlist(innermost(client))
+  if (index === noIndex) return
+  outgoing.set(message, list)
+  entry.attachedFd = index
+}
+
+/** Gives the capabilities of a received message, from this one on those of its table, what came with them. */
+export function claim(payload: Payload, first: number, kept: KeptDescriptors): void {
+  const { message } = payload.segment
+  const attached = incoming.get(message)
+  if (attached === undefined) return
+  const root = message.getRoot(RpcMessage)
+  const question = root.which() === RpcMessage.CALL ? root.call.questionId : undefined
+  const caps = capsOf(message)
+  for (const [i, entry] of [...payload.capTable].entries()) {
+    const client = caps[first + i]
+    if (client === null || client === undefined || entry.which() !== CapDescriptor.SENDER_HOSTED) continue
+    kept.claim(attached, entry.attachedFd, innermost(client), question)
+  }
+}
+
+export function capsOf(message: Message): (Client | null)[] {
+  return (message as Caps)._capnp.capTable ?? []
+}
+
 /** The library counts references by wrappers, a new one each time. */
-export function innermost(client: object): object {
+function innermost(client: object): object {
   let inner = client as { client?: unknown; rc?: unknown; call?: unknown }
   while (inner.rc !== undefined && typeof inner.client === 'function') inner = inner.client() as typeof inner
   return inner

@@ -4,25 +4,19 @@
  * Of itself it leaves questions unanswered when the stream ends; lets a failing method, a broken message or an answer that
  * cannot be sent end the process by an unhandled rejection; and does not look at attached descriptors.
  */
-import { type Client, Conn, Interface, type Struct, Message as Whole } from 'capnp-es'
-import { CapDescriptor, Message, type Payload, Return } from 'capnp-es/capnp/rpc'
+import { type Client, Conn } from 'capnp-es'
+import { type CapDescriptor, Message, type Payload, Return } from 'capnp-es/capnp/rpc'
 import { ClosedError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameStream } from '../../stream/index.js'
-import { noIndex, Outgoing } from '../capnp/attached.js'
 import type { FrameTransportOptions } from '../capnp/frame-link.js'
 import { KeptDescriptors } from '../capnp/kept-descriptors.js'
-import { incoming, innermost, outgoing } from './attached.js'
+import { answerBootstrap, sendQueuedOn } from './answers.js'
+import { capsOf, claim, enlist, incoming } from './attached.js'
 import { FrameTransport } from './frame-transport.js'
-
-/** How a pointer begins that is a capability's. */
-const interfacePointer = 3
 
 /** Of one message: the list is gone through whole, whatever length a few bytes say that it has. */
 const mostCapabilities = 4096
-
-type Queue = Client & { readonly _client: Client; flushQueue(): void }
-type Caps = { readonly _capnp: { readonly capTable?: (Client | null)[] } }
 
 export class FrameConn extends Conn {
   readonly #kept = new KeptDescriptors()
@@ -54,33 +48,14 @@ export class FrameConn extends Conn {
     const answer = super.insertAnswer(id)
     if (answer === null) return answer
     answer.deferred.promise.catch(() => {}) // it is told to the peer
-    const { fulfill } = answer
-    answer.fulfill = (results: Struct) => {
-      fulfill.call(answer, results)
-      // Calls that came for a capability in the results wait there, and the library sends none of them on. Nor does what they
-      // wait in take a further one: it counts as full from the beginning.
-      const caps = capsOf(results.segment.message)
-      for (const [i, client] of caps.entries()) {
-        if (!isQueue(client)) continue
-        client.flushQueue()
-        caps[i] = client._client
-      }
-    }
+    sendQueuedOn(answer)
     return answer
   }
 
-  /** The library answers with a null pointer, of which a second call by capnp-es or a first one by others makes an error. */
   override handleBootstrapMessage(message: Message): void {
     const answer = this.main === undefined ? null : this.insertAnswer(message.bootstrap.questionId)
-    if (this.main === undefined || answer === null) {
-      super.handleBootstrapMessage(message)
-      return
-    }
-    const results = new Whole()
-    const pointer = new Interface(results.getSegment(0), 0)
-    pointer.segment.setUint32(pointer.byteOffset, interfacePointer)
-    pointer.segment.setUint32(pointer.byteOffset + 4, results.addCap(this.main))
-    answer.fulfill(pointer)
+    if (this.main === undefined || answer === null) super.handleBootstrapMessage(message)
+    else answerBootstrap(answer, this.main)
   }
 
   /** Throws nothing: a call that cannot be sent rejects, an answer that cannot is one that says so. */
@@ -106,32 +81,15 @@ export class FrameConn extends Conn {
 
   override descriptorForClient(descriptor: CapDescriptor, client: Client): void {
     super.descriptorForClient(descriptor, client)
-    if (descriptor.which() !== CapDescriptor.SENDER_HOSTED) return
-    const { message } = descriptor.segment
-    const list = outgoing.get(message) ?? new Outgoing()
-    const index = list.enlist(innermost(client))
-    if (index === noIndex) return
-    outgoing.set(message, list)
-    descriptor.attachedFd = index
+    enlist(descriptor, client)
   }
 
   override populateMessageCapTable(payload: Payload): void {
-    const { message } = payload.segment
     const { length } = payload.capTable
     if (length > mostCapabilities) throw new Error(`a message has ${length} capabilities`)
-    const first = capsOf(message).length
+    const first = capsOf(payload.segment.message).length
     super.populateMessageCapTable(payload)
-    const attached = incoming.get(message)
-    if (attached === undefined) return
-    const root = message.getRoot(Message)
-    const question = root.which() === Message.CALL ? root.call.questionId : undefined
-    const caps = capsOf(message)
-    for (const [i, descriptor] of [...payload.capTable].entries()) {
-      const client = caps[first + i]
-      if (client === null || client === undefined || descriptor.which() !== CapDescriptor.SENDER_HOSTED) continue
-      const claimed = attached.claim(descriptor.attachedFd, innermost(client))
-      if (claimed !== undefined) this.#kept.keep(claimed, question)
-    }
+    claim(payload, first, this.#kept)
   }
 
   async #receive(): Promise<void> {
@@ -169,22 +127,13 @@ export class FrameConn extends Conn {
   }
 
   #unsent(message: Message, error: Error): void {
-    const reason = this.#ended ?? error
-    switch (message.which()) {
-      case Message.CALL:
-      case Message.BOOTSTRAP: {
-        const question = this.#asked(message)
-        if (question !== null && question !== undefined) this.popQuestion(question.id)?.reject(reason)
-        break
-      }
-      case Message.RETURN:
-        if (error instanceof ClosedError && this.#frames.closed) break
-        if (message.return.which() === Return.EXCEPTION) this.#frames.destroy(error)
-        else this.sendReturnException(message.return.answerId, error)
-        break
-      default: // it answers something that has no answer by now
-        if (!this.#frames.closed) this.#frames.destroy(error)
-    }
+    const question = this.#asked(message)
+    const isAnswer = message.which() === Message.RETURN
+    if (question !== null && question !== undefined) this.popQuestion(question.id)?.reject(this.#ended ?? error)
+    else if (this.#frames.closed) return
+    else if (isAnswer && message.return.which() !== Return.EXCEPTION) {
+      this.sendReturnException(message.return.answerId, error)
+    } else this.#frames.destroy(error) // it answers something, and nothing else can
   }
 
   #end(error: Error): void {
@@ -193,12 +142,4 @@ export class FrameConn extends Conn {
     for (const question of this.questions.splice(0)) question?.cancel(error)
     this.#kept.closeAll()
   }
-}
-
-function capsOf(message: Whole): (Client | null)[] {
-  return (message as Caps)._capnp.capTable ?? []
-}
-
-function isQueue(client: Client | null): client is Queue {
-  return client !== null && 'flushQueue' in client && '_client' in client
 }

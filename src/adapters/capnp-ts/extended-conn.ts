@@ -2,34 +2,33 @@
  * A connection of the library's with descriptors, and with an end for every call.
  *
  * The library has a place for a transport and none for descriptors: where it writes and reads a message's table of
- * capabilities, and where it sends, a connection's own methods are taken, which its types call private.
+ * capabilities, and where it sends and receives, a connection's own methods are taken, which its types call private.
  */
-import { type Client, type Conn, Message } from 'capnp-ts'
-import {
-  CapDescriptor_Which,
-  Message_Which,
-  type Payload,
-  Return_Which,
-  Message as RpcMessage,
-} from 'capnp-ts/src/std/rpc.capnp.js'
-import { FrameTooLargeError, UsageError } from '../../errors.js'
+import type { Conn, Message } from 'capnp-ts'
+import { Message_Which, type Payload, Return_Which, Message as RpcMessage } from 'capnp-ts/src/std/rpc.capnp.js'
+import { UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
-import { Incoming, noIndex, Outgoing } from '../capnp/attached.js'
-import { KeptDescriptors } from '../capnp/kept-descriptors.js'
-import { checkPayload, checkTarget, kindOf } from './checks.js'
+import { Incoming } from '../capnp/attached.js'
+import { Attachments } from './attached.js'
+import { checkDisembargo, checkPayload, checkTarget } from './checks.js'
 import type { FrameTransport } from './frame-transport.js'
+import { finishedQuestion, kindOf, received } from './messages.js'
+import { type Questions, Sending } from './sending.js'
 
 /** What a connection of capnp-ts 0.9 has besides its public methods. */
 interface Internals {
+  readonly answers: Map<number, unknown>
   deliveryChain: Promise<unknown>
-  readonly questions: Map<number, { reject(error: Error): void }>
+  readonly questions: Questions
   encodeCapTable(message: Message, payload: Payload): void
   decodeCapTable(message: Message, payload: Payload): void
+  handleCall(message: Message, question: number): void
   handleMessage(data: Uint8Array): void
+  handleReturn(message: Message): void
   send(message: Message): void
 }
-type Target = { readonly _target?: { readonly tag: string; readonly server?: object } }
-type Caps = { readonly _capnp: { readonly capTable?: readonly (Client | null)[] } }
+
+const methods = ['encodeCapTable', 'decodeCapTable', 'handleCall', 'handleMessage', 'handleReturn', 'send'] as const
 
 /** Throws UsageError where the library is another than is known here. */
 export function extend(conn: Conn, transport: FrameTransport): void {
@@ -39,132 +38,94 @@ export function extend(conn: Conn, transport: FrameTransport): void {
 class Extended {
   readonly #conn: Internals
   readonly #transport: FrameTransport
-  readonly #outgoing = new WeakMap<Message, Outgoing>()
-  readonly #kept = new KeptDescriptors()
-  /** Of the message that is being handled. */
-  #kind = Message_Which.UNIMPLEMENTED
+  readonly #sending: Sending
+  /** Of the call that is being handled. */
+  #question: number | undefined
 
   constructor(conn: Internals, transport: FrameTransport) {
     this.#conn = conn
     this.#transport = transport
-    for (const name of ['encodeCapTable', 'decodeCapTable', 'handleMessage', 'send'] as const) {
+    for (const name of methods) {
       if (typeof conn[name] !== 'function') throw new UsageError(`this version of capnp-ts has no Conn.${name}`)
     }
+    const attachments = new Attachments()
+    this.#sending = new Sending(conn.questions, transport, attachments)
     const { encodeCapTable, decodeCapTable, handleMessage } = conn
     conn.encodeCapTable = (message, payload) => {
       encodeCapTable.call(conn, message, payload)
-      this.#enlist(message, payload)
+      attachments.enlist(message, payload)
     }
     conn.decodeCapTable = (message, payload) => {
-      checkPayload(message, payload, this.#kind)
+      checkPayload(payload)
       decodeCapTable.call(conn, message, payload)
-      if (transport.attached !== Incoming.none) this.#claim(message, payload)
+      const { attached } = transport
+      if (attached !== Incoming.none) attachments.claim(message, payload, attached, this.#question)
     }
     conn.handleMessage = (data) => {
-      const kind = kindOf(data)
-      if (kind === Message_Which.UNIMPLEMENTED) {
-        this.#unimplemented(new Message(data, false).getRoot(RpcMessage).getUnimplemented())
-        return
-      }
-      if (Message_Which[kind] === undefined) throw new Error(`there is no message ${kind}`)
-      if (kind === Message_Which.DISEMBARGO) {
-        checkTarget(new Message(data, false).getRoot(RpcMessage).getDisembargo().getTarget())
-      }
-      this.#kind = kind
-      handleMessage.call(conn, data)
-      if (kind === Message_Which.CALL) this.#watchDelivery()
+      if (!this.#handle(data)) handleMessage.call(conn, data)
     }
-    conn.send = (message) => this.#send(message)
-    transport.onEnd = () => this.#kept.closeAll()
+    conn.send = (message) => this.#sending.send(message)
+    transport.onEnd = () => attachments.kept.closeAll()
   }
 
-  #enlist(message: Message, payload: Payload): void {
-    const caps = (message as Caps)._capnp.capTable
-    if (caps === undefined) return
-    const outgoing = new Outgoing()
-    for (const [i, client] of caps.entries()) {
-      const { tag, server } = (client as Target | null)?._target ?? {}
-      const index = tag === 'local' && server !== undefined ? outgoing.enlist(server) : noIndex
-      if (index !== noIndex) payload.getCapTable().get(i).setAttachedFd(index)
-    }
-    if (outgoing.descriptors.length > 0) this.#outgoing.set(message, outgoing)
-  }
-
-  #claim(message: Message, payload: Payload): void {
-    const caps = (message as Caps)._capnp.capTable
-    if (caps === undefined) return
-    const isCall = this.#kind === Message_Which.CALL
-    const question = isCall ? message.getRoot(RpcMessage).getCall().getQuestionId() : undefined
-    for (const [i, entry] of payload.getCapTable().toArray().entries()) {
-      const client = caps[i]
-      if (!client || entry.which() !== CapDescriptor_Which.SENDER_HOSTED) continue
-      const claimed = this.#transport.attached.claim(entry.getAttachedFd(), client)
-      if (claimed !== undefined) this.#kept.keep(claimed, question)
-    }
-  }
-
-  /** Throws for a call that cannot be sent; an answer that cannot is one that says so. */
-  #send(message: Message): void {
-    const outgoing = this.#outgoing.get(message)
-    const bytes = new Uint8Array(message.toArrayBuffer())
-    const kind = kindOf(bytes)
-    try {
-      this.#transport.send(bytes, outgoing?.descriptors)
-    } catch (error) {
-      this.#unsent(message, error as Error)
-      if (kind === Message_Which.CALL || kind === Message_Which.BOOTSTRAP) throw error
-    } finally {
-      if (kind === Message_Which.RETURN && this.#kept.haveCalls) {
-        this.#kept.closeCall(message.getRoot(RpcMessage).getReturn().getAnswerId())
-      }
-    }
-  }
-
-  #unsent(message: Message, error: Error): void {
-    const root = message.getRoot(RpcMessage)
-    switch (root.which()) {
+  /** False: the library is to handle it. */
+  #handle(data: Uint8Array): boolean {
+    const kind = kindOf(data)
+    switch (kind) {
       case Message_Which.CALL:
-        this.#reject(root.getCall().getQuestionId(), error)
-        break
-      case Message_Which.BOOTSTRAP:
-        this.#reject(root.getBootstrap().getQuestionId(), error)
-        break
-      case Message_Which.RETURN: {
-        const answer = root.getReturn()
-        if (this.#transport.closed) break
-        if (answer.which() === Return_Which.EXCEPTION && !(error instanceof FrameTooLargeError)) {
-          this.#transport.destroy(error)
-        } else {
-          this.#answerWith(answer.getAnswerId(), error)
-        }
-        break
-      }
-      default: // it answers something that has no answer by now
-        if (!this.#transport.closed) this.#transport.destroy(error)
+        this.#call(received(data))
+        return true
+      case Message_Which.RETURN:
+        this.#return(received(data))
+        return true
+      case Message_Which.FINISH:
+        this.#conn.answers.delete(finishedQuestion(data))
+        return true
+      case Message_Which.UNIMPLEMENTED:
+        this.#unimplemented(received(data))
+        return true
+      case Message_Which.DISEMBARGO:
+        checkDisembargo(received(data))
+        return false
+      default:
+        if (Message_Which[kind] === undefined) throw new Error(`there is no message ${kind}`)
+        return false
     }
   }
 
-  #answerWith(id: number, error: Error): void {
-    const message = new Message()
-    const answer = message.initRoot(RpcMessage).initReturn()
-    answer.setAnswerId(id)
-    answer.initException().setReason(error.message)
+  #call(message: Message): void {
+    const call = message.getRoot(RpcMessage).getCall()
+    const isInAnswer = checkTarget(call.getTarget())
+    this.#question = call.getQuestionId()
     try {
-      this.#transport.send(new Uint8Array(message.toArrayBuffer()))
-    } catch (again) {
-      this.#transport.destroy(again as Error)
+      this.#conn.handleCall(message, this.#question)
+    } finally {
+      this.#question = undefined
     }
+    if (isInAnswer) this.#watchDelivery()
   }
 
-  #reject(id: number, error: Error): void {
-    this.#conn.questions.get(id)?.reject(error)
+  /** Results as the library takes them, but for its message that finishes them; and a question is there until it has them. */
+  #return(message: Message): void {
+    const answer = message.getRoot(RpcMessage).getReturn()
+    const id = answer.getAnswerId()
+    const question = this.#conn.questions.get(id)
+    if (question === undefined || answer.which() !== Return_Which.RESULTS) {
+      this.#conn.handleReturn(message)
+      return
+    }
+    const results = answer.getResults()
+    this.#conn.decodeCapTable(message, results)
     this.#conn.questions.delete(id)
+    question.resolve(results)
+    this.#sending.finish(id)
   }
 
-  #unimplemented(message: RpcMessage): void {
-    if (message.which() !== Message_Which.CALL) return
+  #unimplemented(message: Message): void {
+    const sent = message.getRoot(RpcMessage).getUnimplemented()
+    if (sent.which() !== Message_Which.CALL) return
     const error = new RpcError('unimplemented', 'the peer does not implement this call', { origin: 'remote' })
-    this.#reject(message.getCall().getQuestionId(), error)
+    this.#sending.reject(sent.getCall().getQuestionId(), error)
   }
 
   /** Where a call's target is found only later, what is wrong with it would be nobody's error. */

@@ -22,6 +22,9 @@ export interface LinkHandlers {
 /** A message costs the libraries more than a system call: the peer had better begin with the first ones soon. */
 const answeredTogether = 16
 
+/** The stream copies what is shorter before `send` returns; what is not, only where it is content. */
+const copiedBytes = 8 * 1024
+
 const nothing = new Uint8Array(0)
 
 export class FrameLink {
@@ -68,13 +71,15 @@ export class FrameLink {
   }
 
   /**
-   * The bytes must not change any more; the descriptors stay the caller's. Throws what FrameStream.send throws, once closed
-   * ClosedError, and RpcError when too much waits. What the peer refuses ends the stream.
+   * The bytes must not change any more, unless there are less than 8 KiB of them; the descriptors stay the caller's. Throws
+   * what FrameStream.send throws, once closed ClosedError, and RpcError when too much waits. What the peer refuses ends the
+   * stream.
    */
   send(message: Uint8Array, descriptors?: readonly Descriptor[]): void {
     if (this.closed) throw new ClosedError('the connection has ended')
     this.#limit.check()
-    if (descriptors === undefined) this.#frames.send(nothing, [message], [])
+    if (descriptors === undefined && message.length < copiedBytes) this.#frames.send(message, [], [])
+    else if (descriptors === undefined) this.#frames.send(nothing, [message], [])
     else this.#stream.send(message, descriptors)
   }
 

@@ -1,0 +1,41 @@
+/**
+ * What 0.0.16 has its answers lack: capabilities that are there, and the calls that came for them before they were.
+ */
+import { type Client, type Conn, Interface, Message, type Struct } from 'capnp-es'
+import { capsOf } from './attached.js'
+
+type Answer = NonNullable<ReturnType<Conn['insertAnswer']>>
+type Queue = Client & { readonly _client: Client; flushQueue(): void }
+
+/** How a pointer begins that is a capability's. */
+const interfacePointer = 3
+
+/**
+ * Calls that came for a capability in the results wait there, and the library sends none of them on. Nor does what they wait
+ * in take a further one: it counts as full from the beginning.
+ */
+export function sendQueuedOn(answer: Answer): void {
+  const { fulfill } = answer
+  answer.fulfill = (results: Struct) => {
+    fulfill.call(answer, results)
+    const caps = capsOf(results.segment.message)
+    for (const [i, client] of caps.entries()) {
+      if (!isQueue(client)) continue
+      client.flushQueue()
+      caps[i] = client._client
+    }
+  }
+}
+
+/** The library answers with a null pointer, of which a second call by capnp-es or a first one by others makes an error. */
+export function answerBootstrap(answer: Answer, main: Client): void {
+  const results = new Message()
+  const pointer = new Interface(results.getSegment(0), 0)
+  pointer.segment.setUint32(pointer.byteOffset, interfacePointer)
+  pointer.segment.setUint32(pointer.byteOffset + 4, results.addCap(main))
+  answer.fulfill(pointer)
+}
+
+function isQueue(client: Client | null): client is Queue {
+  return client !== null && 'flushQueue' in client && '_client' in client
+}
