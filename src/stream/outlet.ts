@@ -155,8 +155,12 @@ export class MessageOutlet implements Outlet {
 function piecesOf(chunks: readonly Uint8Array[]): readonly MessagePiece[] {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   if (length <= largestInSlab) return [copied(chunks, length)]
-  if (chunks.length <= mostPiecesOfMessage) return chunks.map((bytes) => ({ bytes, start: 0, end: bytes.length }))
-  return [{ bytes: Buffer.concat(chunks, length), start: 0, end: length }]
+  if (chunks.length > mostPiecesOfMessage) return [{ bytes: Buffer.concat(chunks, length), start: 0, end: length }]
+  return chunks.map((bytes) => (bytes.length <= largestInSlab ? copied([bytes], bytes.length) : wholeOf(bytes)))
+}
+
+function wholeOf(bytes: Uint8Array): MessagePiece {
+  return { bytes, start: 0, end: bytes.length }
 }
 
 function copied(chunks: readonly Uint8Array[], length: number): MessagePiece {

@@ -59,6 +59,15 @@ describe.each(each)('a $type stream with readiness $readiness', (options) => {
     expect(a.stats.sent.bytes).toBe(b.stats.received.bytes)
   })
 
+  test('copies short chunks ahead of a long one, as a stream of bytes does', async () => {
+    const [a, b] = streamPair(options)
+    const head = new Uint8Array(100)
+    for (let i = 0; i < 40; i++) a.send([head.fill(i), pattern(20_000, i)])
+    const frames = await take(b, 40)
+    expect(frames.map(({ payload }) => payload[0])).toEqual(frames.map((_, i) => i))
+    expect(frames.every(({ payload }, i) => same(payload.subarray(100), pattern(20_000, i)))).toBe(true)
+  })
+
   test('keeps them for each way of consuming', async () => {
     for (const consume of ['frame', 'batch'] as const) {
       const [a, b] = streamPair(options)
