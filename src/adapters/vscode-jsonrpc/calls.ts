@@ -2,57 +2,67 @@
  * The calls of one connection, as far as descriptors are concerned: what was received for one is closed when it has ended,
  * unless somebody took it by then; an answer to nobody's question is closed at once. Knows no stream.
  */
-import type { Message, MessageStrategy } from 'vscode-jsonrpc/node'
+import { Message, type MessageStrategy } from 'vscode-jsonrpc/node'
 import type { Descriptor } from '../../stream/index.js'
 import type { Envelope } from './encoding.js'
+import { closeAll, type Turns } from './turns.js'
+
+export interface StrategyParts {
+  readonly turns: Turns
+  /** What the connection's user gave. */
+  readonly inner: MessageStrategy | undefined
+  /**
+   * Takes what a turn failed with, by our own answer as a rule. Given where turns wait for calls: the library's version 9 counts
+   * a failed one as running for ever.
+   */
+  readonly onFailure: ((error: Error) => void) | undefined
+}
 
 export class Calls {
   /** Ids of requests that were sent and not answered. */
   readonly #questions = new Set<unknown>()
-  /** Of messages that wait for their turn in the connection. */
-  readonly #waiting = new Map<unknown, readonly Descriptor[]>()
   #running = 0
   #onIdle: (() => void) | undefined
+  #onQuestion: ((id: unknown) => void) | undefined
 
-  sent({ id, method }: Envelope): void {
-    if (method !== undefined && id !== undefined) this.#questions.add(id)
+  get questions(): ReadonlySet<unknown> {
+    return this.#questions
   }
 
-  /**
-   * The connection is about to be given a message.
-   * @param atOnce an answer is: then it does not wait for its turn
-   */
-  received(message: Envelope, descriptors: readonly Descriptor[], atOnce: boolean): void {
-    const isAnswer = message.method === undefined
-    const asked = isAnswer && this.#questions.delete(message.id)
-    if (descriptors.length === 0 || (asked && atOnce)) return
-    if (isAnswer && !asked) closeAll(descriptors)
-    else this.#waiting.set(message, descriptors)
+  /** Calls back at each question from now on. */
+  whenAsked(callback: (id: unknown) => void): void {
+    this.#onQuestion = callback
+  }
+
+  sent({ id, method }: Envelope): void {
+    if (method === undefined || id === undefined) return
+    this.#questions.add(id)
+    this.#onQuestion?.(id)
+  }
+
+  /** It could not be sent after all. */
+  unsent({ id, method }: Envelope): void {
+    if (method !== undefined) this.#questions.delete(id)
+  }
+
+  /** A message has come: of these descriptors, those of an answer to nobody's question are closed. */
+  received({ id, method }: Envelope, descriptors: readonly Descriptor[]): readonly Descriptor[] {
+    if (typeof method === 'string' || this.#questions.delete(id)) return descriptors
+    closeAll(descriptors)
+    return none
   }
 
   /** For a connection's options: it tells when a message has its turn, and when its call has ended. */
-  strategy(inner?: MessageStrategy): MessageStrategy {
+  strategy({ turns, inner, onFailure }: StrategyParts): MessageStrategy {
     return {
-      handleMessage: (message: Message & Envelope, next) => {
-        const descriptors = this.#waiting.get(message)
-        this.#waiting.delete(message)
-        if (message.method !== undefined) this.#running++
-        const ending = inner === undefined ? next(message) : inner.handleMessage(message, next)
-        if (message.method === undefined) return ending // what is in an answer is the caller's
-        const ended = () => {
-          if (descriptors !== undefined) closeAll(descriptors)
-          if (--this.#running === 0) this.#onIdle?.()
-        }
-        Promise.resolve(ending).then(ended, ended)
-        return ending
+      handleMessage: (message, next) => {
+        const descriptors = turns.turn(message)
+        if (descriptors === undefined) return // ours
+        const act = () => (inner === undefined ? next(message) : inner.handleMessage(message, next))
+        const ending = isAnswer(message) ? act() : this.#run(act, descriptors) // what is in an answer is the caller's
+        return onFailure === undefined ? ending : Promise.resolve(ending).catch(onFailure)
       },
     }
-  }
-
-  /** The connection has forgotten what waits. */
-  dispose(): void {
-    for (const descriptors of this.#waiting.values()) closeAll(descriptors)
-    this.#waiting.clear()
   }
 
   /** Calls back once no call runs here, at once where that is so already. */
@@ -60,8 +70,27 @@ export class Calls {
     if (this.#running === 0) callback()
     else this.#onIdle = callback
   }
+
+  #run(act: () => ReturnType<MessageStrategy['handleMessage']>, descriptors: readonly Descriptor[]) {
+    const ended = () => {
+      closeAll(descriptors)
+      if (--this.#running === 0) this.#onIdle?.()
+    }
+    this.#running++
+    try {
+      const ending = act()
+      Promise.resolve(ending).then(ended, ended)
+      return ending
+    } catch (error) {
+      ended()
+      throw error
+    }
+  }
 }
 
-function closeAll(descriptors: readonly Descriptor[]): void {
-  for (const descriptor of descriptors) descriptor.close()
+/** As the library sees it. */
+export function isAnswer(message: Message): boolean {
+  return Message.isResponse(message) && !Message.isRequest(message)
 }
+
+const none: readonly Descriptor[] = Object.freeze([])

@@ -39,8 +39,8 @@ export interface MessageStreams {
  * Throws UsageError for a stream of another codec than these two.
  */
 export function messageStreams(stream: FrameStream, options: ConnectionOptions = {}): MessageStreams {
-  const { reader, writer, calls } = joined(stream, options, false) // whoever ends the stream cannot know what is held back
-  return { reader, writer, options: { ...options, messageStrategy: calls.strategy(options.messageStrategy) } }
+  const { reader, writer, messageStrategy } = joined(stream, options, false) // whoever ends the stream cannot know what is held back
+  return { reader, writer, options: { ...options, messageStrategy } }
 }
 
 /**
@@ -58,40 +58,39 @@ export function createMessageConnection(
   options: ConnectionStrategy | ConnectionOptions = {},
 ): MessageConnection {
   const given: ConnectionOptions = ConnectionStrategy.is(options) ? { connectionStrategy: options } : options
-  const { reader, writer, calls } = joined(stream, given, true)
-  const messageStrategy = calls.strategy(given.messageStrategy)
+  const { reader, writer, calls, messageStrategy } = joined(stream, given, true)
   const connection = createConnection(reader, writer, logger, { ...given, messageStrategy })
   connection.onClose(() => connection.dispose())
-  connection.onDispose(() => {
-    calls.dispose()
-    finish(stream, calls, writer)
-  })
+  connection.onDispose(() => finish(stream, calls, writer))
   return connection
 }
 
 /** For answers that are not there yet, and for a peer that does not end. */
 const patienceMilliseconds = 2000
 
-function joined(stream: FrameStream, { maxParallelism = -1 }: ConnectionOptions, holdsBack: boolean) {
+function joined(stream: FrameStream, options: ConnectionOptions, holdsBack: boolean) {
   const { codec } = stream
   if (codec !== contentLength() && codec !== pillion()) {
     throw new UsageError(
       `JSON-RPC is for the codecs contentLength() and pillion(), not for ${codec?.name ?? 'messages'}`,
     )
   }
+  const { maxParallelism = -1, messageStrategy: inner } = options
+  const answersAtOnce = maxParallelism !== -1
   const encoding = codec === pillion() ? messagePack : json
   const calls = new Calls()
-  const writer = new FrameMessageWriter({ stream, encoding, calls, othersWait: () => holdsBack && reader.othersWait })
-  const reader: FrameMessageReader = new FrameMessageReader({
+  const reader = new FrameMessageReader({
     stream,
     encoding,
     calls,
-    answersAtOnce: maxParallelism !== -1,
+    answersAtOnce,
     refuse: (answer) => writer.write(answer).catch(() => {}), // its onError has told
-    onTurn: () => writer.turned(),
     onClose: () => writer.closed(),
   })
-  return { reader, writer, calls }
+  const { turns } = reader
+  const writer: FrameMessageWriter = new FrameMessageWriter({ stream, encoding, calls, turns, holdsBack })
+  const onFailure = answersAtOnce ? (error: Error) => reader.failed(error) : undefined
+  return { reader, writer, calls, messageStrategy: calls.strategy({ turns, inner, onFailure }) }
 }
 
 /** Closed at once with something of the peer's unread, it would look like a crash to the peer (ECONNRESET). */

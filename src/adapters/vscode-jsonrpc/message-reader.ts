@@ -1,9 +1,6 @@
 /**
- * The reader: frames as messages, handed over no faster than the connection takes them.
- *
- * vscode-jsonrpc queues what it is given, without a bound, and takes one message out a turn of the loop. It shows that queue
- * to nobody and forgets it when it is disposed of. So the turns are counted here: to hold back a peer that sends more, and
- * to say that the stream has ended only when all that came before has had its turn.
+ * The reader: frames as messages, handed over no faster than the connection takes them. That the stream has ended is told when
+ * all that came before has had its turn.
  */
 import {
   AbstractMessageReader,
@@ -15,11 +12,10 @@ import {
 import { type DescriptorLostError, UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
-import type { Calls } from './calls.js'
+import { BackPressure } from './back-pressure.js'
+import { type Calls, isAnswer } from './calls.js'
 import type { Decoded, Encoding, Envelope } from './encoding.js'
-
-/** Messages that may wait in the connection; the peer then waits until half of them have had their turn. */
-const mostWaiting = 1024
+import { closeAll, Turns } from './turns.js'
 
 export interface ReaderParts {
   readonly stream: FrameStream
@@ -29,18 +25,15 @@ export interface ReaderParts {
   readonly answersAtOnce: boolean
   /** Answers a request that could not be received whole. */
   refuse(answer: Message): void
-  /** The connection has taken a message. */
-  onTurn(): void
   /** The peer has ended, or the stream has; once. */
   onClose(): void
 }
 
 export class FrameMessageReader extends AbstractMessageReader {
+  readonly turns: Turns
   readonly #parts: ReaderParts
+  readonly #backPressure: BackPressure
   #callback: DataCallback | undefined
-  #waiting = 0
-  #counting = false
-  #held = false
   #stopped = false
   #ending: { readonly error: Error | undefined } | undefined
   #closed = false
@@ -48,11 +41,14 @@ export class FrameMessageReader extends AbstractMessageReader {
   constructor(parts: ReaderParts) {
     super()
     this.#parts = parts
-  }
-
-  /** Received messages have their turn behind the present one. */
-  get othersWait(): boolean {
-    return this.#counting && this.#waiting > 1
+    this.turns = new Turns({
+      handOver: (fence) => this.#callback?.(fence as Message),
+      onTurn: () => this.#turned(),
+    })
+    const { stream, calls, answersAtOnce } = parts
+    const needsMore = () => answersAtOnce && calls.questions.size > 0
+    this.#backPressure = new BackPressure({ stream, turns: this.turns, needsMore })
+    if (answersAtOnce) calls.whenAsked((id) => this.#asked(id))
   }
 
   /** Nothing is received before. */
@@ -72,7 +68,13 @@ export class FrameMessageReader extends AbstractMessageReader {
   /** What still comes is dropped. */
   override dispose(): void {
     this.#stop()
+    this.turns.dispose()
     super.dispose()
+  }
+
+  /** A turn has failed in the connection. */
+  failed(error: Error): void {
+    if (!this.#stopped) this.fireError(error)
   }
 
   #take(batch: FrameBatch): void {
@@ -86,8 +88,7 @@ export class FrameMessageReader extends AbstractMessageReader {
       }
       this.#receive(decoded)
     }
-    if (this.#waiting > 1) this.#countTurns()
-    else if (!this.#counting) this.#waiting = 0 // one a turn, as it is taken
+    this.turns.wakeUpEnded()
   }
 
   #receive({ message, descriptors, lost }: Decoded): void {
@@ -95,18 +96,20 @@ export class FrameMessageReader extends AbstractMessageReader {
     else this.#refuse(message as Envelope, lost)
   }
 
-  #handOver(message: unknown, descriptors: Decoded['descriptors']): void {
-    this.#parts.calls.received((message ?? {}) as Envelope, descriptors, this.#parts.answersAtOnce)
-    this.#waiting++
-    if (this.#waiting > mostWaiting && !this.#held) {
-      this.#held = true
-      this.#parts.stream.pause()
-    }
+  #handOver(message: unknown, came: Decoded['descriptors']): void {
+    const { calls, answersAtOnce } = this.#parts
+    const descriptors = calls.received((message ?? {}) as Envelope, came)
+    const waits = !answersAtOnce || !isAnswer(message as Message)
+    if (waits) this.turns.add(message, descriptors)
     try {
       this.#callback?.(message as Message)
     } catch (cause) {
+      if (waits) this.turns.refused(message)
+      else closeAll(descriptors)
       this.fireError(new RpcError('failed', 'the connection refuses a message', { origin: 'remote', cause }))
     }
+    this.turns.added()
+    this.#backPressure.update()
   }
 
   /** That call alone fails, at the end that made it. */
@@ -118,31 +121,30 @@ export class FrameMessageReader extends AbstractMessageReader {
     else this.#parts.refuse(answer)
   }
 
-  /** Behind the turn in which the connection takes one of what was handed over. */
-  #countTurns(): void {
-    if (this.#counting) return
-    this.#counting = true
-    const turn = () => {
-      this.#waiting--
-      this.#parts.onTurn()
-      if (this.#held && this.#waiting < mostWaiting / 2) {
-        this.#held = false
-        this.#parts.stream.resume()
-      }
-      if (this.#waiting > 0) setImmediate(turn)
-      else {
-        this.#counting = false
-        if (this.#ending !== undefined) this.#close()
-      }
-    }
-    setImmediate(turn)
+  #turned(): void {
+    this.#backPressure.update()
+    if (this.#ending !== undefined && this.turns.waiting === 0) setImmediate(() => this.#close())
+  }
+
+  /** Where answers come at once, calls may be waiting for this one, and messages for those calls. */
+  #asked(id: unknown): void {
+    if (this.#ending === undefined) this.#backPressure.update()
+    else queueMicrotask(() => this.#reject(id))
+  }
+
+  #reject(id: unknown): void {
+    if (this.#stopped) return
+    const error = { code: ErrorCodes.PendingResponseRejected, message: 'the peer has ended, and will not answer' }
+    this.#handOver({ jsonrpc: '2.0', id, error }, [])
   }
 
   #end(error: Error | undefined): void {
     if (this.#ending !== undefined) return
     this.#ending = { error }
-    this.#waiting += 2 // one for what may have come alone, one for itself
-    this.#countTurns()
+    const { calls, answersAtOnce } = this.#parts
+    if (answersAtOnce) for (const id of [...calls.questions]) this.#reject(id)
+    this.turns.fence()
+    this.#turned()
   }
 
   #close(): void {

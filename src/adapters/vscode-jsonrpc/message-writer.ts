@@ -11,6 +11,7 @@ import { FrameStreamTransport } from '../../rpc/index.js'
 import type { FrameStream } from '../../stream/index.js'
 import type { Calls } from './calls.js'
 import type { Encoded, Encoding, Envelope } from './encoding.js'
+import type { Turns } from './turns.js'
 
 /** What is held back: so few that the peer has something to do meanwhile, for no longer than a turn takes that does something. */
 const mostHeld = 16
@@ -18,8 +19,9 @@ const mostHeldBytes = 32 * 1024
 const heldMilliseconds = 1
 
 export interface WriterParts {
-  /** Received messages wait for their turn behind the present one: `turned` will be called. */
-  readonly othersWait: () => boolean
+  readonly turns: Turns
+  /** Whoever ends the stream lets go of what is held back before. */
+  readonly holdsBack: boolean
   readonly stream: FrameStream
   readonly encoding: Encoding
   readonly calls: Calls
@@ -32,6 +34,7 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
   #held: Encoded['payload'][] = []
   #heldBytes = 0
   #heldSince = 0
+  #watching = false
 
   constructor(parts: WriterParts) {
     super()
@@ -61,15 +64,10 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
       if (descriptors.length > 0) await stream.flush()
       else if (!goesOn) await stream.drained()
     } catch (error) {
+      calls.unsent(message)
       this.fireError(error, message, ++this.#errors)
       throw error
     }
-  }
-
-  /** The connection has taken another received message. */
-  turned(): void {
-    if (this.#held.length === 0) return
-    if (!this.#parts.othersWait() || performance.now() - this.#heldSince > heldMilliseconds) this.release()
   }
 
   /** Sends what was held back. */
@@ -101,13 +99,29 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
 
   /** True: it goes out with others. What may be refused is sent at once. */
   #hold({ payload, descriptors }: Encoded): boolean {
-    const { stream, othersWait } = this.#parts
+    const { stream, turns, holdsBack } = this.#parts
+    if (!holdsBack || turns.waiting === 0 || stream.destroyed) return false
     if (!(payload instanceof Uint8Array) || payload.length > mostHeldBytes || descriptors.length > 0) return false
-    if (payload.length > stream.limits.maxPayload || stream.destroyed || !othersWait()) return false
+    if (payload.length > stream.limits.maxPayload) return false
     if (this.#held.length === 0) this.#heldSince = performance.now()
     this.#held.push(payload)
     this.#heldBytes += payload.length
     if (this.#held.length >= mostHeld || this.#heldBytes > mostHeldBytes) this.release()
+    else this.#watch(turns.seen)
     return true
+  }
+
+  /** Lets go of it behind a turn of the loop in which the connection took no message, or the last one. */
+  #watch(seen: number): void {
+    if (this.#watching) return
+    this.#watching = true
+    setImmediate(() => {
+      this.#watching = false
+      if (this.#held.length === 0) return
+      const { turns } = this.#parts
+      const late = performance.now() - this.#heldSince > heldMilliseconds
+      if (late || turns.waiting === 0 || turns.seen === seen) this.release()
+      else this.#watch(turns.seen)
+    })
   }
 }

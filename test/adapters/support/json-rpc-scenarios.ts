@@ -3,7 +3,6 @@
  *
  * Ends are pairs of streams in one process, in both framings; what passes between processes is in the files themselves.
  */
-import { readdirSync, readlinkSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type * as Library from 'vscode-jsonrpc/node'
 import type * as Adapter from '../../../src/adapters/vscode-jsonrpc/index.js'
@@ -14,6 +13,7 @@ import { adoptOwned } from '../../../src/transport/descriptor.js'
 import { pairUnix } from '../../../src/transport/index.js'
 import { needs } from '../../support/needs.js'
 import { destroyedAfterTest, named, nameOf, streamPair, text, until } from '../../support/streams.js'
+import { jsonRpcTurns, openFiles } from './json-rpc-turns.js'
 
 export function jsonRpcScenarios(library: typeof Library, adapter: typeof Adapter): void {
   const framings: readonly (readonly [string, StreamOptions])[] = [
@@ -326,7 +326,7 @@ export function jsonRpcScenarios(library: typeof Library, adapter: typeof Adapte
       const client = adapter.messageStreams(peer)
       const answered: unknown[] = []
       client.reader.listen((message) => void answered.push((message as { id?: unknown }).id))
-      const before = openMemfds()
+      const before = openFiles()
       for (const message of [
         { id: 1, method: 'unknown', params: [named('1')] },
         { method: 'unknown', params: [named('2')] },
@@ -339,14 +339,14 @@ export function jsonRpcScenarios(library: typeof Library, adapter: typeof Adapte
       await until(() => answered.length === 2, 'two answers')
 
       expect(answered).toEqual([1, 4])
-      await until(() => openMemfds() === before, 'no more files than before')
+      await until(() => openFiles() === before, 'no more files than before')
     })
 
     it('of messages that still wait when the connection is disposed of are closed', async () => {
       const [stream, peer] = streamPair({ codec: pillion() })
       const connection = connectionOver(stream)
       connection.onNotification('first', () => connection.dispose())
-      const before = openMemfds()
+      const before = openFiles()
       const { writer } = adapter.messageStreams(peer)
       const files = Array.from({ length: 20 }, (_, i) => named(i))
       await writer.write({ jsonrpc: '2.0', method: 'first' } as never)
@@ -355,7 +355,7 @@ export function jsonRpcScenarios(library: typeof Library, adapter: typeof Adapte
       connection.listen()
 
       await until(() => stream.stats.received.frames === 21, 'all messages')
-      await until(() => openMemfds() === before, 'no more files than before')
+      await until(() => openFiles() === before, 'no more files than before')
     })
 
     it('are an error at the call where the peer takes none', async (context) => {
@@ -375,6 +375,8 @@ export function jsonRpcScenarios(library: typeof Library, adapter: typeof Adapte
     })
   })
 
+  jsonRpcTurns(library, adapter)
+
   it('refuses a stream of another codec', () => {
     const [stream] = streamPair({ codec: varlink() })
     expect(() => adapter.messageStreams(stream)).toThrow('not for varlink')
@@ -390,15 +392,4 @@ export function jsonRpcScenarios(library: typeof Library, adapter: typeof Adapte
       break
     }
   })
-}
-
-/** Files of `named` that are open in this process. */
-function openMemfds(): number {
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('/memfd:pillion ')
-    } catch {
-      return false // the listing's own, closed by now
-    }
-  }).length
 }
