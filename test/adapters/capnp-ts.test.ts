@@ -118,6 +118,24 @@ describe('the end', () => {
   )
 })
 
+describe('close()', () => {
+  it('in a method lets no other begin, of those whose calls came with that one', async () => {
+    const streams = streamPair({ codec: capnp() })
+    const near = capnpTsPeer(streams[0], {})
+    const begun: boolean[] = []
+    const far = capnpTsPeer(streams[1], {
+      note: (file: Descriptor) => {
+        if (begun.push(file.closed) === 3) far.close()
+      },
+    })
+    using file = named('one')
+    const outcomes = await Promise.allSettled(Array.from({ length: 100 }, () => near.call('note', file)))
+    expect(outcomes.at(-1)).toMatchObject({ status: 'rejected' })
+    expect(begun).toEqual([false, false, false])
+    near.close()
+  })
+})
+
 describe('a hostile peer', () => {
   const badCall = message((each) => {
     const call = each.initCall()

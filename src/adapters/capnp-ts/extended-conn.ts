@@ -6,7 +6,7 @@
  */
 import type { Conn, Message } from 'capnp-ts'
 import { Message_Which, type Payload, Return_Which, Message as RpcMessage } from 'capnp-ts/src/std/rpc.capnp.js'
-import { UsageError } from '../../errors.js'
+import { ClosedError, UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import { Incoming } from '../capnp/attached.js'
 import { Attachments } from './attached.js'
@@ -20,6 +20,8 @@ interface Internals {
   readonly answers: Map<number, unknown>
   deliveryChain: Promise<unknown>
   readonly questions: Questions
+  close(): void
+  dispatchCall(id: number, answer: { rejectPayload(error: Error): void }, ...call: unknown[]): void
   encodeCapTable(message: Message, payload: Payload): void
   decodeCapTable(message: Message, payload: Payload): void
   handleCall(message: Message, question: number): void
@@ -28,7 +30,16 @@ interface Internals {
   send(message: Message): void
 }
 
-const methods = ['encodeCapTable', 'decodeCapTable', 'handleCall', 'handleMessage', 'handleReturn', 'send'] as const
+const methods = [
+  'close',
+  'dispatchCall',
+  'encodeCapTable',
+  'decodeCapTable',
+  'handleCall',
+  'handleMessage',
+  'handleReturn',
+  'send',
+] as const
 
 /** Throws UsageError where the library is another than is known here. */
 export function extend(conn: Conn, transport: FrameTransport): void {
@@ -65,6 +76,7 @@ class Extended {
       if (!this.#handle(data)) handleMessage.call(conn, data)
     }
     conn.send = (message) => this.#sending.send(message)
+    this.#endDeliveryAtClose()
     transport.onEnd = () => attachments.kept.closeAll()
   }
 
@@ -126,6 +138,21 @@ class Extended {
     if (sent.which() !== Message_Which.CALL) return
     const error = new RpcError('unimplemented', 'the peer does not implement this call', { origin: 'remote' })
     this.#sending.reject(sent.getCall().getQuestionId(), error)
+  }
+
+  /** Calls reach their methods by promises, whole wake-ups of them at once, and the library would go on with those. */
+  #endDeliveryAtClose(): void {
+    const conn = this.#conn
+    const { close, dispatchCall } = conn
+    let closed = false
+    conn.close = () => {
+      closed = true
+      close.call(conn)
+    }
+    conn.dispatchCall = (id, answer, ...call) => {
+      if (closed) answer.rejectPayload(new ClosedError('the connection was closed'))
+      else dispatchCall.call(conn, id, answer, ...call)
+    }
   }
 
   /** Where a call's target is found only later, what is wrong with it would be nobody's error. */
