@@ -316,6 +316,20 @@ describe('the kit', () => {
   for (const { name, run } of cases) it(name, run, 60_000)
 })
 
+describe('the transport', () => {
+  it('gives each that asks a message of its own, in turn; at the end it tells all', async () => {
+    const [stream, peer] = streamPair({ codec: capnp() })
+    const transport = new FrameTransport(stream)
+    const asked = Array.from({ length: 5 }, async () => (await transport.recvMessage()).finish.questionId)
+    const outcomes = Promise.allSettled(asked)
+    for (let id = 0; id < 3; id++) peer.send(message((each) => (each._initFinish().questionId = id)))
+    await peer.end()
+
+    const ended = { status: 'rejected', reason: undefined }
+    expect(await outcomes).toEqual([...[0, 1, 2].map((value) => ({ status: 'fulfilled', value })), ended, ended])
+  })
+})
+
 it('refuses a stream of another codec', () => {
   expect(() => new FrameTransport(streamPair()[0])).toThrow('for the codec capnp(), not for pillion')
 })

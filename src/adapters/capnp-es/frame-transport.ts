@@ -20,8 +20,9 @@ export class FrameTransport implements Transport {
   readonly #keepsDescriptors: boolean
   /** Came, with the rest of a wake-up, and has not been asked for. */
   readonly #waiting: RpcMessage[] = []
+  /** Have asked, and get what comes in turn. */
+  readonly #asking: Asking[] = []
   #started = false
-  #asking: Asking | undefined
   #ended: { readonly error: Error | undefined } | undefined
 
   /**
@@ -41,13 +42,16 @@ export class FrameTransport implements Transport {
     this.#link.send(new Uint8Array(whole.toArrayBuffer()), attached?.descriptors)
   }
 
-  /** Rejects with undefined at the end, as the library has it; with what ended the stream; with RpcError for garbage. */
+  /**
+   * The next message; of several that ask, each gets one, in turn. Rejects with undefined at the end, as the library has it;
+   * with what ended the stream; with RpcError for garbage.
+   */
   recvMessage(): Promise<RpcMessage> {
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) return Promise.resolve(waiting)
     if (this.#ended !== undefined) return Promise.reject(this.#ended.error)
     return new Promise((resolve, reject) => {
-      this.#asking = { resolve, reject }
+      this.#asking.push({ resolve, reject })
       if (this.#started) this.#link.resume()
       else this.#start()
     })
@@ -94,16 +98,14 @@ export class FrameTransport implements Transport {
       )
       return
     }
-    const asking = this.#asking
-    this.#asking = undefined
+    const asking = this.#asking.shift()
     if (asking !== undefined) asking.resolve(root)
     else if (this.#waiting.push(root) === 1) this.#link.pause()
   }
 
   #end(error: Error | undefined): void {
     this.#ended ??= { error }
-    this.#asking?.reject(this.#ended.error)
-    this.#asking = undefined
+    for (const asking of this.#asking.splice(0)) asking.reject(this.#ended.error)
   }
 
   #drop(): void {
