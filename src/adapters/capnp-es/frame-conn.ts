@@ -24,8 +24,8 @@ export class FrameConn extends Conn {
   #ended: Error | undefined
 
   /**
-   * Owns the stream, whose codec is capnp() (else UsageError). To be made and given its main interface in one tick: messages
-   * are handled from the next on. Errors go to `onError` as the library has it; without it, to whoever has a question open.
+   * Owns the stream, whose codec is capnp() (else UsageError). Messages wait in the stream until the event loop has gone
+   * round once: by then it has been given its main interface, if it gets one. Errors go to `onError` as the library has it; without it, to whoever has a question open.
    */
   constructor(stream: FrameStream, options: FrameTransportOptions = {}) {
     const transport = new FrameTransport(stream, { ...options, keepsDescriptors: true })
@@ -34,9 +34,9 @@ export class FrameConn extends Conn {
     this.onError = () => {} // without any, the library throws it into the void
   }
 
-  /** Begins behind the constructor: the library calls it before there are fields. */
+  /** The library calls it in its constructor. What had come before `initMain` would be refused. */
   override startWork(): void {
-    queueMicrotask(() => void this.#receive())
+    setImmediate(() => void this.#receive())
   }
 
   override shutdown(error?: Error): void {
