@@ -4,8 +4,9 @@
  */
 import { Message, type MessageStrategy } from 'vscode-jsonrpc/node'
 import type { Descriptor } from '../../stream/index.js'
+import { closeAll } from '../link/unwanted.js'
 import type { Envelope } from './encoding.js'
-import { closeAll, type Turns } from './turns.js'
+import type { Turns } from './turns.js'
 
 export interface StrategyParts {
   readonly turns: Turns

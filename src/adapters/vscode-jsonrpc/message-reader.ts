@@ -12,10 +12,11 @@ import {
 import { type DescriptorLostError, UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
+import { closeAll } from '../link/unwanted.js'
 import { BackPressure } from './back-pressure.js'
 import { type Calls, isAnswer } from './calls.js'
 import type { Decoded, Encoding, Envelope } from './encoding.js'
-import { closeAll, Turns } from './turns.js'
+import { Turns } from './turns.js'
 
 export interface ReaderParts {
   readonly stream: FrameStream

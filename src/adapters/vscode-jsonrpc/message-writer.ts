@@ -9,6 +9,7 @@ import { AbstractMessageWriter, type Message, type MessageWriter } from 'vscode-
 import { ClosedError } from '../../errors.js'
 import { FrameStreamTransport } from '../../rpc/index.js'
 import type { FrameStream } from '../../stream/index.js'
+import { closeAll } from '../link/unwanted.js'
 import type { Calls } from './calls.js'
 import type { Encoded, Encoding, Envelope } from './encoding.js'
 import type { Turns } from './turns.js'
@@ -57,7 +58,7 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
         this.release()
         goesOn = stream.send(payload, descriptors) // not transferred: then it throws what it finds out at once
       } finally {
-        for (const descriptor of descriptors) descriptor.close()
+        closeAll(descriptors)
       }
       calls.sent(message)
       // What is found out later, that the peer refuses descriptors, drops this frame alone.

@@ -7,6 +7,7 @@
  * never will. Without our message strategy nobody tells turns; then one a turn of the loop is guessed.
  */
 import type { Descriptor } from '../../stream/index.js'
+import { closeAll } from '../link/unwanted.js'
 import type { Envelope } from './encoding.js'
 
 /** Messages from one fence to the next, at most. */
@@ -137,7 +138,3 @@ class Fence implements Envelope {
 }
 
 const none: readonly Descriptor[] = Object.freeze([])
-
-export function closeAll(descriptors: readonly Descriptor[]): void {
-  for (const descriptor of descriptors) descriptor.close()
-}
