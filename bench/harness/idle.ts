@@ -38,12 +38,13 @@ async function measureRound(
   one: Case,
   names: readonly string[],
   failures: Map<string, string>,
-  { milliseconds, warmUp, ...measuring }: Measuring,
+  measuring: Measuring,
   round: string,
 ): Promise<Round> {
+  const { milliseconds, warmUp } = measuring
   const count = one.connections ?? 0
   const left = names.filter((name) => !failures.has(name))
-  const field = await Field.start(workload, one, left, { milliseconds, warmUp, ...measuring })
+  const field = await Field.start(workload, one, left, measuring)
   try {
     await field.run(warmUp, `warming ${round}`)
     const alone = await field.run(milliseconds, `alone ${round}`)

@@ -3,11 +3,12 @@
  * results until the connection's end.
  */
 import type { Descriptor } from '../../stream/index.js'
+import { CallDescriptors } from '../link/call-descriptors.js'
 import type { Incoming } from './attached.js'
 
 export class KeptDescriptors {
   /** By the question's id. */
-  readonly #ofCalls = new Map<number, Descriptor[]>()
+  readonly #ofCalls = new CallDescriptors<number>()
   readonly #ofResults = new Set<Descriptor>()
   /** How many it takes to look for those that were taken or closed. */
   #prunedFrom = 64
@@ -23,25 +24,22 @@ export class KeptDescriptors {
 
   /** Calls have come with some, and have not been answered. */
   get haveCalls(): boolean {
-    return this.#ofCalls.size > 0
+    return !this.#ofCalls.empty
   }
 
   closeCall(question: number): void {
-    for (const descriptor of this.#ofCalls.get(question) ?? []) descriptor.close()
-    this.#ofCalls.delete(question)
+    this.#ofCalls.end(question)
   }
 
   closeAll(): void {
-    for (const question of [...this.#ofCalls.keys()]) this.closeCall(question)
+    this.#ofCalls.endAll()
     for (const descriptor of this.#ofResults) descriptor.close()
     this.#ofResults.clear()
   }
 
   #keep(descriptor: Descriptor, question: number | undefined): void {
     if (question !== undefined) {
-      const ofCall = this.#ofCalls.get(question)
-      if (ofCall === undefined) this.#ofCalls.set(question, [descriptor])
-      else ofCall.push(descriptor)
+      this.#ofCalls.add(question, [descriptor])
       return
     }
     this.#ofResults.add(descriptor)

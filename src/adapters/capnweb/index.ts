@@ -6,6 +6,7 @@
 import type { RpcTransport, RpcTransportWithCustomEncoding } from 'capnweb'
 import { packValue, unpackValue } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
+import { closeAll } from '../link/unwanted.js'
 import { type CapnwebOptions, type Form, MessageTransport } from './message-transport.js'
 import { descriptorOf, dropPassed, mayPass, withPassed } from './passed-descriptor.js'
 import { Untaken } from './untaken.js'
@@ -46,7 +47,7 @@ class StringTransport extends MessageTransport<string> {
   }
 
   protected override read(payload: Uint8Array, descriptors: readonly Descriptor[]): string {
-    for (const descriptor of descriptors) descriptor.close()
+    closeAll(descriptors)
     return Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString()
   }
 
@@ -99,7 +100,7 @@ class StructuredTransport extends MessageTransport<unknown> {
       this.link.send(packed.payload, [], packed.descriptors)
       return packed.payload.length
     } finally {
-      for (const descriptor of transferred) descriptor.close()
+      closeAll(transferred)
     }
   }
 

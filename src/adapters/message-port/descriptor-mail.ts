@@ -3,6 +3,7 @@
  * is closed once, whichever thread ends first. Knows no message.
  */
 import { type Descriptor, Mailbox, offerDescriptor, takeOffered } from '../../transport/index.js'
+import { closeAll } from '../link/unwanted.js'
 
 export class DescriptorMail {
   /** What the other thread offers. */
@@ -35,7 +36,7 @@ export class DescriptorMail {
     try {
       return descriptors.map((descriptor) => offerDescriptor(descriptor, this.#theirs ?? this.#outgoing.id))
     } catch (error) {
-      for (const descriptor of descriptors) descriptor.close()
+      closeAll(descriptors)
       throw error
     }
   }
@@ -46,7 +47,7 @@ export class DescriptorMail {
     try {
       for (const id of ids) descriptors.push(takeOffered(id))
     } catch (error) {
-      for (const descriptor of descriptors) descriptor.close()
+      closeAll(descriptors)
       throw error
     }
     return descriptors

@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'eventemitter3'
 import type { Descriptor } from '../../stream/index.js'
+import { closeAll } from '../link/unwanted.js'
 
 export interface PortEventMap {
   message: [value: unknown]
@@ -77,7 +78,7 @@ export abstract class PortEvents {
 
   /** The descriptors are the listeners'; without any, they are closed. */
   protected emitMessage(value: unknown, descriptors: readonly Descriptor[]): void {
-    if (!this.#emitter.emit('message', value)) for (const descriptor of descriptors) descriptor.close()
+    if (!this.#emitter.emit('message', value)) closeAll(descriptors)
   }
 
   protected emitError(error: Error): void {

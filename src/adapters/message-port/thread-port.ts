@@ -6,6 +6,7 @@
 import type { MessagePort, TransferListItem, Worker } from 'node:worker_threads'
 import { ClosedError } from '../../errors.js'
 import { Descriptor } from '../../stream/index.js'
+import { closeAll } from '../link/unwanted.js'
 import { DescriptorMail } from './descriptor-mail.js'
 import { parted } from './parted.js'
 import { PortEvents } from './port-events.js'
@@ -137,7 +138,7 @@ export class ThreadPort extends PortEvents {
       return this.emitError(error as Error)
     }
     if (message !== undefined) this.emitMessage(withDescriptors(message.value, descriptors), descriptors)
-    else for (const descriptor of descriptors) descriptor.close() // the value could not be read: `messageerror` has told
+    else closeAll(descriptors) // the value could not be read: `messageerror` has told
   }
 
   #end(): void {

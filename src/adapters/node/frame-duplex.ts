@@ -6,6 +6,7 @@ import { Duplex } from 'node:stream'
 import { UsageError } from '../../errors.js'
 import { Descriptor, type Frame, type FrameStream, type OutgoingFrame } from '../../stream/index.js'
 import { recallDescriptor } from '../../transport/index.js'
+import { closeAll } from '../link/unwanted.js'
 import { type Done, whenReleased } from './write-done.js'
 
 /** What waits to be sent, with descriptors of its own. */
@@ -88,7 +89,7 @@ export class FrameDuplex extends Duplex {
 
   #drop(owned: Owned): void {
     this.#unsent.delete(owned)
-    for (const descriptor of owned.descriptors) descriptor.close()
+    closeAll(owned.descriptors)
   }
 }
 
@@ -107,7 +108,7 @@ function duplicated(descriptors: Iterable<Descriptor | number>): Descriptor[] {
   try {
     for (const descriptor of descriptors) duplicates.push(Descriptor.dup(descriptor))
   } catch (error) {
-    for (const duplicate of duplicates) duplicate.close()
+    closeAll(duplicates)
     throw error
   }
   return duplicates

@@ -9,6 +9,7 @@
 import { DescriptorLostError, UsageError } from '../../errors.js'
 import { packValue, RpcError, unpackValue } from '../../rpc/index.js'
 import type { Descriptor, FrameBatch } from '../../stream/index.js'
+import { closeAll } from '../link/unwanted.js'
 import { type Found, findDescriptors } from './json-descriptors.js'
 
 export interface Encoded {
@@ -44,7 +45,7 @@ export const json: Encoding = {
     try {
       text = JSON.stringify(message)
     } catch (error) {
-      if (message.result !== undefined) closeAll(findDescriptors(message, false))
+      if (message.result !== undefined) closeFound(findDescriptors(message, false))
       throw error
     }
     // That is how a Descriptor is written, having no properties, and a Map or a Set: where it does not stand there is none.
@@ -105,12 +106,12 @@ function refuseDescriptors(message: Envelope): void {
   const found = findDescriptors(message, true)
   const [first] = found
   if (first === undefined) return
-  if (message.result !== undefined) closeAll(found)
+  if (message.result !== undefined) closeFound(found)
   throw new UsageError(
     `${first.path}: a Descriptor cannot travel in JSON: let both ends use the codec pillion() in place of contentLength()`,
   )
 }
 
-function closeAll(found: readonly Found[]): void {
-  for (const { descriptor } of found) descriptor.close()
+function closeFound(found: readonly Found[]): void {
+  closeAll(found.map(({ descriptor }) => descriptor))
 }
