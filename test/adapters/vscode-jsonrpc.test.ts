@@ -15,10 +15,10 @@ import {
 import { callCases } from '../../src/adapters/testing/index.js'
 import * as adapter from '../../src/adapters/vscode-jsonrpc/index.js'
 import { contentLength, pillion } from '../../src/framing/index.js'
-import type { Descriptor } from '../../src/stream/index.js'
-import { named, nameOf, streamPair } from '../support/streams.js'
+import { named, streamPair } from '../support/streams.js'
 import { childStream } from './support/child-stream.js'
 import { jsonRpcScenarios } from './support/json-rpc-scenarios.js'
+import { passThousandEachWay } from './support/thousand-descriptors.js'
 
 describe('with vscode-jsonrpc 10', () => jsonRpcScenarios(library, adapter))
 
@@ -60,28 +60,7 @@ describe('between processes', () => {
   it('a thousand descriptors go each way, each to its own call, and none stays', async () => {
     const connection = childConnection()
     connection.listen()
-    const before = await connection.sendRequest<number>('openCount')
-    let sent = 0
-    let received = 0
-    for (let round = 0; round < 40; round++) {
-      const calls = Array.from({ length: 9 }, async (_, i) => {
-        const names = Array.from({ length: i % 8 }, (_, k) => `${round}.${i}.${k}`)
-        const files = names.map(named)
-        sent += files.length
-        const params = i % 2 === 0 ? { a: { deep: files } } : files
-        const found = await connection.sendRequest<string[]>(i % 2 === 0 ? 'nested' : 'names', params)
-        expect(found).toEqual(names)
-        for (const file of files) file.close()
-        const opened = await connection.sendRequest<Descriptor[]>('open', names)
-        expect(opened.map(nameOf)).toEqual(names)
-        received += opened.length
-        for (const file of opened) file.close()
-      })
-      await Promise.all(calls)
-    }
-
-    expect([sent, received]).toEqual([1120, 1120])
-    expect(await connection.sendRequest('openCount')).toBe(before)
+    await passThousandEachWay((method, ...params) => connection.sendRequest(method, ...params))
   })
 
   it('a descriptor that is lost fails its call alone, in both directions', async () => {
