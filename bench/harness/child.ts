@@ -24,6 +24,12 @@ export class Child {
     this.#child.on('close', (code, signal) => this.#take({ failure: this.#lastWords(code ?? signal) }))
   }
 
+  /** taskset has become it. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('it could not be started')
+    return this.#child.pid
+  }
+
   /** Resolves when it can be told what to do. */
   async ready(): Promise<void> {
     await this.#answer()

@@ -72,7 +72,7 @@ async function measureCase(
   }
 }
 
-async function spinnersFor(workload: Workload): Promise<Spinners | undefined> {
+export async function spinnersFor(workload: Workload): Promise<Spinners | undefined> {
   if (workload.view !== 'awake') return undefined
   await provide('spin')
   return new Spinners(binaryOf('spin'), coresOf(workload.view))

@@ -1,6 +1,7 @@
 /**
  * Pair: the two ends of one contender in one case, pinned, ready to be told what to do.
  */
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Metrics, Setting } from '../roles/setting.js'
 import { Child } from './child.js'
@@ -74,11 +75,35 @@ export class Pair {
     return this.#server.tell(order, argument)
   }
 
+  /** The processes at work, by what they are. */
+  get processes(): ReadonlyMap<'server' | 'client' | 'both', number> {
+    const client = this.#client.pid
+    if (this.#server !== undefined) {
+      return new Map([
+        ['server', this.#server.pid],
+        ['client', client],
+      ])
+    }
+    const [server] = childrenOf(client)
+    if (server === undefined) return new Map([['both', client]])
+    return new Map([
+      ['server', server],
+      ['client', client],
+    ])
+  }
+
   async end(): Promise<void> {
     await this.#client.end()
     await this.#server?.end()
     removeFolder(this.#folder)
   }
+}
+
+/** Of all its threads; a client that forks its server has one. */
+function childrenOf(pid: number): number[] {
+  const tasks = `/proc/${pid}/task`
+  const lists = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/children`, 'utf8'))
+  return lists.flatMap((list) => list.trim().split(' ').filter(Boolean).map(Number))
 }
 
 async function startServer(contender: Contender, setting: Omit<Setting, 'role'>, { server }: Cores): Promise<Child> {

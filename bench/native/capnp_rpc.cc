@@ -111,7 +111,8 @@ class Client {
       last = t;
     }
     std::sort(laps.begin(), laps.end());
-    printf("{\"metrics\":{\"p50\":%.3f,\"p99\":%.3f}}\n", laps[laps.size() / 2], laps[laps.size() * 99 / 100]);
+    printf("{\"metrics\":{\"p50\":%.3f,\"p99\":%.3f,\"operations\":%zu}}\n", laps[laps.size() / 2],
+           laps[laps.size() * 99 / 100], laps.size());
     fflush(stdout);
   }
 
@@ -155,7 +156,7 @@ class Client {
     auto lanes = kj::heapArrayBuilder<kj::Promise<void>>(kInFlight);
     for (int i = 0; i < kInFlight; i++) lanes.add(Lane());
     kj::joinPromises(lanes.finish()).wait(scope_);
-    printf("{\"metrics\":{\"calls\":%.1f}}\n", calls_ / ((Now() - began) / 1e6));
+    printf("{\"metrics\":{\"calls\":%.1f,\"operations\":%.0f}}\n", calls_ / ((Now() - began) / 1e6), double(calls_));
     fflush(stdout);
   }
 

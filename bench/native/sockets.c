@@ -98,7 +98,8 @@ static void ping(struct connection *c, const struct payloads *pool, double milli
   }
   if (c->received_descriptors != count * c->descriptors) return fail("descriptors were lost");
   qsort(laps, count, sizeof(double), by_size);
-  printf("{\"metrics\":{\"p50\":%.3f,\"p99\":%.3f}}\n", laps[count / 2], laps[count * 99 / 100]);
+  printf("{\"metrics\":{\"p50\":%.3f,\"p99\":%.3f,\"operations\":%zu}}\n", laps[count / 2], laps[count * 99 / 100],
+         count);
   fflush(stdout);
 }
 
@@ -122,8 +123,9 @@ static void flood(struct connection *c, const struct payloads *pool, double mill
   memcpy(&received, frame.payload, sizeof received);
   if (received.frames != sent.frames || received.checksum != sent.checksum) return fail("frames were lost or changed");
   if (received.descriptors != sent.descriptors) return fail("descriptors were lost");
-  printf("{\"metrics\":{\"frames\":%.1f,\"bytes\":%.1f,\"descriptors\":%.1f}}\n", sent.frames / seconds,
-         (double)sent.frames * pool->size / seconds, sent.descriptors / seconds);
+  printf("{\"metrics\":{\"frames\":%.1f,\"bytes\":%.1f,\"descriptors\":%.1f,\"operations\":%.0f}}\n",
+         sent.frames / seconds, (double)sent.frames * pool->size / seconds, sent.descriptors / seconds,
+         (double)sent.frames);
   fflush(stdout);
 }
 

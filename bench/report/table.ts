@@ -40,7 +40,7 @@ function verdictTable(verdicts: readonly Verdict[]): string {
 }
 
 /** Columns of one width, so that it can be read as it is too. */
-function markdown(lines: readonly (readonly string[])[], alignment: string): string {
+export function markdown(lines: readonly (readonly string[])[], alignment: string): string {
   const widths = [...alignment].map((_, i) => Math.max(3, ...lines.map((line) => (line[i] ?? '').length)))
   const right = (i: number): boolean => alignment[i] === 'r'
   const shown = lines.map((line) =>
@@ -52,7 +52,7 @@ function markdown(lines: readonly (readonly string[])[], alignment: string): str
 }
 
 /** Three digits that count, and M or G behind large ones. */
-function number(value: number | null): string {
+export function number(value: number | null): string {
   if (value === null) return '–'
   const [scaled, unit] = value >= 1e9 ? [value / 1e9, ' G'] : value >= 1e6 ? [value / 1e6, ' M'] : [value, '']
   const digits = scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2

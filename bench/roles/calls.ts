@@ -62,7 +62,7 @@ async function inFlight(caller: Caller, milliseconds: number): Promise<Metrics> 
     } while (performance.now() < until)
   }
   await Promise.all(Array.from({ length: lanes }, lane))
-  return { calls: calls / ((performance.now() - began) / 1000) }
+  return { operations: calls, calls: calls / ((performance.now() - began) / 1000) }
 }
 
 function checkEcho(answer: string): void {

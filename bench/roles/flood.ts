@@ -64,6 +64,7 @@ export async function floodClient(carrier: Carrier, setting: Setting): Promise<C
     const seconds = (performance.now() - began) / 1000
     compare({ frames, descriptors: frames * setting.descriptors, checksum }, tally)
     return {
+      operations: frames,
       frames: frames / seconds,
       bytes: (frames * setting.payload) / seconds,
       descriptors: (frames * setting.descriptors) / seconds,

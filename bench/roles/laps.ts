@@ -21,7 +21,8 @@ export class Laps {
   take(): Metrics {
     const laps = this.#laps.subarray(0, this.#count).sort()
     this.#count = 0
+    const operations = laps.length
     const at = (part: number): number => (laps[Math.floor(laps.length * part)] ?? Number.NaN) * 1000
-    return { p50: at(0.5), p99: at(0.99) }
+    return { p50: at(0.5), p99: at(0.99), operations }
   }
 }

@@ -1,6 +1,6 @@
 /** npm run bench, end to end on a tiny run: well-formed rows, and rows that say what failed. No time is asserted. */
-import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,9 @@ import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
 import { rowOf } from '../../bench/harness/rows.js'
 import { benchOptions, HelpAsked } from '../../bench/options.js'
-import { filled, sectionsOf } from '../../bench/report/page.js'
+import { countsOf } from '../../bench/profile/counts.js'
+import { sharesOf } from '../../bench/profile/layers.js'
+import { filled, profilesOf, sectionsOf } from '../../bench/report/page.js'
 import { verdictsOf } from '../../bench/report/verdicts.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -67,12 +69,61 @@ it('writes a run into a page, between its markers, and nothing else', () => {
   const page = readFileSync(join(root, 'docs/performance.md'), 'utf8')
   const written = filled(
     page,
+    'bench',
     sectionsOf([rowOf('W2', 'pillion', 'frames', [5e6])], (file) => file === 'w2.svg'),
   )
 
   expect(written).toContain('### W2: one way, frames of 64 B\n\n![one way, frames of 64 B](performance/w2.svg)')
   expect(written).toMatch(/\| pillion +\| frames +\| 5\.00 M \|/)
-  expect(filled(written, '')).toBe(filled(page, ''))
+  expect(filled(written, 'bench', '')).toBe(filled(page, 'bench', ''))
+})
+
+it('tells of a profile whose time is whose, and what an operation calls', () => {
+  const { shares, ...counted } = {
+    shares: sharesOf(
+      [
+        '# Overhead|Shared Object|Symbol',
+        '50.00%|[kernel.kallsyms]|[k] unix_stream_sendmsg',
+        '20.00%|node            |[.] v8::internal::Scavenger::Process',
+        '15.00%|node            |[.] Builtins_LoadIC',
+        '10.00%|[JIT] tid 7     |[.] 0x00007fa868032',
+        ' 5.00%|pillion.node    |[.] pillion::Socket::Fill',
+      ].join('\n'),
+    ),
+    ...countsOf(
+      '2.50,msec,task-clock,1,100.00,,\n7,,raw_syscalls:sys_enter,1,100.00,,\n4,,syscalls:sys_enter_sendto,1,100.00,,\n',
+    ),
+  }
+
+  expect(shares.layers).toEqual({
+    kernel: 0.5,
+    libc: 0,
+    'Node, V8': 0,
+    collector: 0.2,
+    JavaScript: 0.25,
+    native: 0.05,
+  })
+  expect(shares.most[0]).toEqual(['unix_stream_sendmsg', 0.5])
+  expect(counted).toEqual({ nanoseconds: 2.5e6, faults: 0, switches: 0, calls: { sendto: 4, others: 3 } })
+
+  const profile = { workload: 'W2', contender: 'pillion', end: 'server', value: 5e6, shares }
+  const written = filled(
+    readFileSync(join(root, 'docs/performance.md'), 'utf8'),
+    'profiles',
+    profilesOf([{ ...profile, ...counted }]),
+  )
+  expect(written).toMatch(/\| pillion +\| server +\| 5\.00 M \| 2\.50 ms \| +50 % \|.*\| 4\.0 sendto, 3\.0 others \|/)
+})
+
+it('profiles nobody where perf is not there, and says so', async () => {
+  const { stderr, stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', 'bench/profile.ts', '--only', 'W2', '--contenders', 'pillion', '--milliseconds', '20'],
+    { cwd: root, env: { ...process.env, PATH: pathWith('taskset') } },
+  )
+
+  expect(stderr).toContain('perf ended: spawn perf ENOENT')
+  expect(stdout).toContain('none')
 })
 
 it('says what is wrong with its command line', () => {
@@ -84,6 +135,14 @@ it('says what is wrong with its command line', () => {
   expect(benchOptions(['--only', 'W3']).workloads.map(({ id }) => id)).toEqual(['W3'])
   expect(benchOptions(['--only', 'W1']).workloads.map(({ id }) => id)).toEqual(['W1same', 'W1awake', 'W1busy'])
 })
+
+/** A folder in which there is this program alone. */
+function pathWith(program: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pillion-bench-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  symlinkSync(execFileSync('which', [program], { encoding: 'utf8' }).trim(), join(folder, program))
+  return folder
+}
 
 interface MeasuredRow {
   readonly workload: string
