@@ -200,6 +200,21 @@ describe('a hostile peer', () => {
     expect(uncaught).toEqual([])
   })
 
+  it('that answers with more capabilities than can be is cut off, and the call rejects', async () => {
+    const [stream, peer] = streamPair({ codec: capnp() })
+    const pending = new FrameConn(stream).bootstrap(Peer).call().promise()
+    peer.on('frame', () => {})
+    peer.send(
+      message((each) => {
+        const answer = each._initReturn()
+        answer.answerId = 1
+        answer._initResults()._initCapTable(5000)
+      }),
+    )
+    await expect(pending).rejects.toMatchObject({ name: 'RpcError', origin: 'remote' })
+    expect(stream.destroyed).toBe(true)
+  })
+
   it('that aborts, or does not implement a call, rejects what it concerns', async () => {
     const [stream, peer] = streamPair({ codec: capnp() })
     const conn = new FrameConn(stream)

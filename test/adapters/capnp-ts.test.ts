@@ -100,7 +100,7 @@ describe('the end', () => {
       const uncaught = unhandled()
       const streams = streamPair({ codec: capnp() })
       const errors: Error[] = []
-      const near = capnpTsPeer(streams[0], {}, (error) => errors.push(error))
+      const near = capnpTsPeer(streams[0], {}, { onError: (error) => errors.push(error) })
       const far = capnpTsPeer(streams[1], { hang: () => new Promise(() => {}) })
       const settled = Promise.allSettled([near.call('hang'), near.call('hang')])
       await until(() => streams[1].stats.received.frames >= 3, 'the calls')
@@ -153,7 +153,7 @@ describe('a hostile peer', () => {
     const uncaught = unhandled()
     const [stream, peer] = streamPair({ codec: capnp() })
     const errors: Error[] = []
-    const end = capnpTsPeer(stream, {}, (error) => errors.push(error))
+    const end = capnpTsPeer(stream, {}, { onError: (error) => errors.push(error) })
     const pending = end.call('hang')
     pending.catch(() => {}) // looked at below
     peer.on('frame', () => {})
@@ -169,7 +169,7 @@ describe('a hostile peer', () => {
   it('that answers with more capabilities than can be is cut off, and the call rejects', async () => {
     const [stream, peer] = streamPair({ codec: capnp() })
     const errors: Error[] = []
-    const pending = capnpTsPeer(stream, {}, (error) => errors.push(error)).call('any')
+    const pending = capnpTsPeer(stream, {}, { onError: (error) => errors.push(error) }).call('any')
     peer.on('frame', () => {})
     peer.send(
       message((each) => {

@@ -9,17 +9,20 @@ import { type CapDescriptor, Message, type Payload, Return } from 'capnp-es/capn
 import { ClosedError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameStream } from '../../stream/index.js'
+import { brokenBy } from '../capnp/broken-by.js'
 import type { FrameTransportOptions } from '../capnp/frame-link.js'
 import { KeptDescriptors } from '../capnp/kept-descriptors.js'
+import type { UntakenOptions } from '../link/untaken.js'
 import { answerBootstrap, sendQueuedOn } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
 import { FrameTransport } from './frame-transport.js'
+import { answered, asked, popUnimplemented } from './questions.js'
 
 /** Of one message: the list is gone through whole, whatever length a few bytes say that it has. */
 const mostCapabilities = 4096
 
 export class FrameConn extends Conn {
-  readonly #kept = new KeptDescriptors()
+  readonly #kept: KeptDescriptors
   readonly #frames: FrameTransport
   #ended: Error | undefined
 
@@ -27,10 +30,11 @@ export class FrameConn extends Conn {
    * Owns the stream, whose codec is capnp() (else UsageError). Messages wait in the stream until the event loop has gone
    * round once: by then it has been given its main interface, if it gets one. Errors go to `onError` as the library has it; without it, to whoever has a question open.
    */
-  constructor(stream: FrameStream, options: FrameTransportOptions = {}) {
+  constructor(stream: FrameStream, options: FrameTransportOptions & UntakenOptions = {}) {
     const transport = new FrameTransport(stream, { ...options, keepsDescriptors: true })
     super(transport)
     this.#frames = transport
+    this.#kept = new KeptDescriptors(options.maxUntaken)
     this.onError = () => {} // without any, the library throws it into the void
   }
 
@@ -41,6 +45,7 @@ export class FrameConn extends Conn {
 
   override shutdown(error?: Error): void {
     this.#end(error ?? new ClosedError('the connection was shut down'))
+    if (error === undefined) this.#kept.closeAll() // by its owner; the library does it when the peer aborts
     super.shutdown(error)
   }
 
@@ -60,7 +65,7 @@ export class FrameConn extends Conn {
 
   /** Throws nothing: a call that cannot be sent rejects, an answer that cannot is one that says so. */
   override sendMessage(message: Message): void {
-    this.#asked(message)?.deferred.promise.catch(() => {}) // whoever awaits it is told all the same
+    asked(this, message)?.deferred.promise.catch(() => {}) // whoever awaits it is told all the same
     try {
       this.#frames.sendMessage(message)
     } catch (error) {
@@ -72,7 +77,8 @@ export class FrameConn extends Conn {
   override handleMessage(message: Message): void {
     try {
       if (this.#ended !== undefined) return // the transport had given it out before it was told of the end
-      if (message.which() === Message.UNIMPLEMENTED) this.#unimplemented(message.unimplemented)
+      if (message.which() === Message.UNIMPLEMENTED)
+        popUnimplemented(this, message.unimplemented)?.reject(unimplemented())
       else super.handleMessage(message)
     } finally {
       incoming.get(message.segment.message)?.close()
@@ -89,7 +95,12 @@ export class FrameConn extends Conn {
     if (length > mostCapabilities) throw new Error(`a message has ${length} capabilities`)
     const first = capsOf(payload.segment.message).length
     super.populateMessageCapTable(payload)
-    claim(payload, first, this.#kept)
+    try {
+      claim(payload, first, this.#kept)
+    } catch (error) {
+      this.#frames.destroy(error as Error) // the library would answer a call that it is not implemented, and go on
+      throw error
+    }
   }
 
   async #receive(): Promise<void> {
@@ -104,30 +115,20 @@ export class FrameConn extends Conn {
   }
 
   #handle(message: Message): void {
+    let question: ReturnType<Conn['findQuestion']> = null
     try {
+      question = answered(this, message)
       this.handleMessage(message)
     } catch (cause) {
-      const error = new RpcError('failed', `a message cannot be: ${String(cause)}`, { origin: 'remote', cause })
+      const error = brokenBy(cause)
+      question?.cancel(error) // the library has forgotten it
       this.#frames.destroy(error)
       throw error
     }
   }
 
-  #unimplemented(message: Message): void {
-    if (message.which() !== Message.CALL) return
-    const error = new RpcError('unimplemented', 'the peer does not implement this call', { origin: 'remote' })
-    this.popQuestion(message.call.questionId)?.reject(error)
-  }
-
-  /** The question that the message asks. */
-  #asked(message: Message): ReturnType<Conn['findQuestion']> {
-    if (message.which() === Message.CALL) return this.findQuestion(message.call.questionId)
-    if (message.which() === Message.BOOTSTRAP) return this.findQuestion(message.bootstrap.questionId)
-    return null
-  }
-
   #unsent(message: Message, error: Error): void {
-    const question = this.#asked(message)
+    const question = asked(this, message)
     const isAnswer = message.which() === Message.RETURN
     if (question !== null && question !== undefined) this.popQuestion(question.id)?.reject(this.#ended ?? error)
     else if (this.#frames.closed) return
@@ -140,6 +141,10 @@ export class FrameConn extends Conn {
     if (this.#ended !== undefined) return
     this.#ended = error
     for (const question of this.questions.splice(0)) question?.cancel(error)
-    this.#kept.closeAll()
+    setImmediate(() => this.#kept.closeAll()) // whoever has just been given a result comes first
   }
+}
+
+function unimplemented(): RpcError {
+  return new RpcError('unimplemented', 'the peer does not implement this call', { origin: 'remote' })
 }

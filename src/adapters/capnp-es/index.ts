@@ -3,6 +3,7 @@
  * to capabilities.
  */
 export type { FrameTransportOptions } from '../capnp/frame-link.js'
+export type { UntakenOptions } from '../link/untaken.js'
 export { attachDescriptor, descriptorOf } from './attached.js'
 export { FrameConn } from './frame-conn.js'
 export { FrameTransport } from './frame-transport.js'

@@ -13,8 +13,12 @@ type Caps = { readonly _capnp: { readonly capTable?: readonly (Client | null)[] 
 
 /** Of a connection. */
 export class Attachments {
-  readonly kept = new KeptDescriptors()
+  readonly kept: KeptDescriptors
   readonly #outgoing = new WeakMap<Message, readonly Descriptor[]>()
+
+  constructor(maxUntaken: number | undefined) {
+    this.kept = new KeptDescriptors(maxUntaken)
+  }
 
   /** Writes down what travels with the message's capabilities. */
   enlist(message: Message, payload: Payload): void {
@@ -34,7 +38,7 @@ export class Attachments {
     return this.#outgoing.get(message)
   }
 
-  /** Gives the message's capabilities what came with them. @param question that of a call */
+  /** Gives the message's capabilities what came with them. Throws RpcError where that is too much. @param question that of a call */
   claim(message: Message, payload: Payload, attached: Incoming, question: number | undefined): void {
     const caps = (message as Caps)._capnp.capTable
     if (caps === undefined) return

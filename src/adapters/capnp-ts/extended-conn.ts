@@ -6,22 +6,22 @@
  */
 import type { Conn, Message } from 'capnp-ts'
 import { Message_Which, type Payload, Return_Which, Message as RpcMessage } from 'capnp-ts/src/std/rpc.capnp.js'
-import { ClosedError, UsageError } from '../../errors.js'
+import { UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import { Incoming } from '../capnp/attached.js'
+import { brokenBy } from '../capnp/broken-by.js'
+import type { UntakenOptions } from '../link/untaken.js'
 import { Attachments } from './attached.js'
 import { checkDisembargo, checkPayload, checkTarget } from './checks.js'
+import { type Delivering, Delivery } from './delivery.js'
 import type { FrameTransport } from './frame-transport.js'
 import { finishedQuestion, kindOf, received } from './messages.js'
 import { type Questions, Sending } from './sending.js'
 
 /** What a connection of capnp-ts 0.9 has besides its public methods. */
-interface Internals {
+interface Internals extends Delivering {
   readonly answers: Map<number, unknown>
-  deliveryChain: Promise<unknown>
   readonly questions: Questions
-  close(): void
-  dispatchCall(id: number, answer: { rejectPayload(error: Error): void }, ...call: unknown[]): void
   encodeCapTable(message: Message, payload: Payload): void
   decodeCapTable(message: Message, payload: Payload): void
   handleCall(message: Message, question: number): void
@@ -42,25 +42,27 @@ const methods = [
 ] as const
 
 /** Throws UsageError where the library is another than is known here. */
-export function extend(conn: Conn, transport: FrameTransport): void {
-  new Extended(conn as unknown as Internals, transport)
+export function extend(conn: Conn, transport: FrameTransport, { maxUntaken }: UntakenOptions): void {
+  new Extended(conn as unknown as Internals, transport, maxUntaken)
 }
 
 class Extended {
   readonly #conn: Internals
   readonly #transport: FrameTransport
   readonly #sending: Sending
+  readonly #delivery: Delivery
   /** Of the call that is being handled. */
   #question: number | undefined
 
-  constructor(conn: Internals, transport: FrameTransport) {
+  constructor(conn: Internals, transport: FrameTransport, maxUntaken: number | undefined) {
     this.#conn = conn
     this.#transport = transport
     for (const name of methods) {
       if (typeof conn[name] !== 'function') throw new UsageError(`this version of capnp-ts has no Conn.${name}`)
     }
-    const attachments = new Attachments()
+    const attachments = new Attachments(maxUntaken)
     this.#sending = new Sending(conn.questions, transport, attachments)
+    this.#delivery = new Delivery(conn)
     const { encodeCapTable, decodeCapTable, handleMessage } = conn
     conn.encodeCapTable = (message, payload) => {
       encodeCapTable.call(conn, message, payload)
@@ -76,8 +78,7 @@ class Extended {
       if (!this.#handle(data)) handleMessage.call(conn, data)
     }
     conn.send = (message) => this.#sending.send(message)
-    this.#endDeliveryAtClose()
-    transport.onEnd = () => attachments.kept.closeAll()
+    transport.onEnd = () => this.#delivery.end(() => attachments.kept.closeAll())
   }
 
   /** False: the library is to handle it. */
@@ -114,7 +115,7 @@ class Extended {
     } finally {
       this.#question = undefined
     }
-    if (isInAnswer) this.#watchDelivery()
+    if (isInAnswer) this.#delivery.watch((cause) => this.#broken(cause))
   }
 
   /** Results as the library takes them, but for its message that finishes them; and a question is there until it has them. */
@@ -140,26 +141,7 @@ class Extended {
     this.#sending.reject(sent.getCall().getQuestionId(), error)
   }
 
-  /** Calls reach their methods by promises, whole wake-ups of them at once, and the library would go on with those. */
-  #endDeliveryAtClose(): void {
-    const conn = this.#conn
-    const { close, dispatchCall } = conn
-    let closed = false
-    conn.close = () => {
-      closed = true
-      close.call(conn)
-    }
-    conn.dispatchCall = (id, answer, ...call) => {
-      if (closed) answer.rejectPayload(new ClosedError('the connection was closed'))
-      else dispatchCall.call(conn, id, answer, ...call)
-    }
-  }
-
-  /** Where a call's target is found only later, what is wrong with it would be nobody's error. */
-  #watchDelivery(): void {
-    this.#conn.deliveryChain.catch((cause: unknown) => {
-      if (this.#transport.closed) return
-      this.#transport.destroy(new RpcError('failed', `a call cannot be: ${String(cause)}`, { origin: 'remote', cause }))
-    })
+  #broken(cause: unknown): void {
+    if (!this.#transport.closed) this.#transport.destroy(brokenBy(cause))
   }
 }

@@ -5,6 +5,7 @@ import type { Transport } from 'capnp-ts'
 import { RpcError } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
 import { Incoming } from '../capnp/attached.js'
+import { brokenBy } from '../capnp/broken-by.js'
 import { FrameLink, type FrameTransportOptions } from '../capnp/frame-link.js'
 
 export class FrameTransport implements Transport {
@@ -37,7 +38,7 @@ export class FrameTransport implements Transport {
         try {
           callback(data)
         } catch (cause) {
-          this.destroy(new RpcError('failed', `a message cannot be: ${String(cause)}`, { origin: 'remote', cause }))
+          this.destroy(brokenBy(cause))
         } finally {
           this.attached = Incoming.none
           attached.close()

@@ -6,10 +6,12 @@ import { type Client, Conn, type ConnOptions, type Server } from 'capnp-ts'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
 import { attach, attachedTo } from '../capnp/attached.js'
 import type { FrameTransportOptions } from '../capnp/frame-link.js'
+import type { UntakenOptions } from '../link/untaken.js'
 import { extend } from './extended-conn.js'
 import { FrameTransport } from './frame-transport.js'
 
 export type { FrameTransportOptions } from '../capnp/frame-link.js'
+export type { UntakenOptions } from '../link/untaken.js'
 export { FrameTransport } from './frame-transport.js'
 
 /**
@@ -35,9 +37,12 @@ export function descriptorOf(client: Client | { readonly client: Client }): Desc
  *
  * Throws UsageError for a stream of another codec than capnp(), and where the library is another than is known here.
  */
-export function createConn(stream: FrameStream, options: ConnOptions & FrameTransportOptions = {}): Conn {
+export function createConn(
+  stream: FrameStream,
+  options: ConnOptions & FrameTransportOptions & UntakenOptions = {},
+): Conn {
   const transport = new FrameTransport(stream, options)
   const conn = new Conn(transport, options)
-  extend(conn, transport)
+  extend(conn, transport, options)
   return conn
 }

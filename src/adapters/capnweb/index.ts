@@ -6,21 +6,19 @@
 import type { RpcTransport, RpcTransportWithCustomEncoding } from 'capnweb'
 import { packValue, unpackValue } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
+import { Untaken, type UntakenOptions } from '../link/untaken.js'
 import { closeAll } from '../link/unwanted.js'
 import { type CapnwebOptions, type Form, MessageTransport } from './message-transport.js'
 import { descriptorOf, dropPassed, mayPass, withPassed } from './passed-descriptor.js'
-import { Untaken } from './untaken.js'
 
 export type { CapnwebOptions } from './message-transport.js'
 export { type PassedDescriptor, passDescriptor, takeDescriptor } from './passed-descriptor.js'
 
-export interface StructuredOptions extends CapnwebOptions {
+export interface StructuredOptions extends CapnwebOptions, UntakenOptions {
   /** What capnweb leaves as it is. Default `jsonCompatibleWithBytes`. The other end's may be another. */
   readonly encodingLevel?: RpcTransportWithCustomEncoding['encodingLevel']
   /** Elements, keys and members of a message, either way. Default 1,000,000. Its bytes: the stream's `maxPayload`. */
   readonly maxValues?: number
-  /** Received descriptors that nobody has taken yet; with more the session ends. Default 1,024. */
-  readonly maxUntaken?: number
 }
 
 /** A transport of the text that capnweb writes. It carries no descriptors. Owns the stream. */
@@ -71,7 +69,7 @@ class StructuredTransport extends MessageTransport<unknown> {
 
   constructor(stream: FrameStream, options: StructuredOptions) {
     super(stream, options)
-    const { encodingLevel = 'jsonCompatibleWithBytes', maxValues: values = 1_000_000, maxUntaken = 1024 } = options
+    const { encodingLevel = 'jsonCompatibleWithBytes', maxValues: values = 1_000_000, maxUntaken } = options
     this.encodingLevel = encodingLevel
     // capnweb's own limit is 256, each up to two of ours, inside the few that a call is.
     this.#limits = { depth: 600, values, bytes: 'copies', lost: 'in place' } as const

@@ -4,7 +4,7 @@
  */
 import { ClosedError, UsageError } from '../../errors.js'
 import { Descriptor } from '../../stream/index.js'
-import { taken } from './untaken.js'
+import { taken } from '../link/untaken.js'
 
 declare const brand: unique symbol
 /** A Descriptor on its way: what `passDescriptor` gives and `takeDescriptor` takes. */

@@ -2,7 +2,7 @@
 import { attachDescriptor, descriptorOf, FrameConn } from '../../../src/adapters/capnp-es/index.js'
 import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
 import { File, type File$Client, Peer, type Slot } from '../fixtures/generated/capnp-es/peer.js'
-import { read, written } from './capnp-values.js'
+import { type PeerOptions, read, written } from './capnp-values.js'
 
 export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
 
@@ -12,8 +12,10 @@ export interface CapnpEnd {
   close(): void
 }
 
-export function capnpEsPeer(stream: FrameStream, methods: object): CapnpEnd {
-  const conn = new FrameConn(stream)
+export function capnpEsPeer(stream: FrameStream, methods: object, options: PeerOptions = {}): CapnpEnd {
+  const { onError } = options
+  const conn = new FrameConn(stream, options)
+  if (onError !== undefined) conn.onError = (error) => onError(error as Error)
   conn.initMain(Peer, {
     async call(params, results) {
       const method = Object.hasOwn(methods, params.method) ? Reflect.get(methods, params.method) : undefined

@@ -3,7 +3,7 @@ import type { Conn } from 'capnp-ts'
 import { attachDescriptor, createConn, descriptorOf } from '../../../src/adapters/capnp-ts/index.js'
 import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
 import { File, Peer, type Slot } from '../fixtures/generated/capnp-ts/peer.js'
-import { read, written } from './capnp-values.js'
+import { type PeerOptions, read, written } from './capnp-values.js'
 
 export interface CapnpTsEnd {
   readonly conn: Conn
@@ -11,7 +11,7 @@ export interface CapnpTsEnd {
   close(): void
 }
 
-export function capnpTsPeer(stream: FrameStream, methods: object, onError?: (error: Error) => void): CapnpTsEnd {
+export function capnpTsPeer(stream: FrameStream, methods: object, options: PeerOptions = {}): CapnpTsEnd {
   const server = new Peer.Server({
     async call(params, results) {
       const method = Object.hasOwn(methods, params.getMethod()) ? Reflect.get(methods, params.getMethod()) : undefined
@@ -27,7 +27,7 @@ export function capnpTsPeer(stream: FrameStream, methods: object, onError?: (err
       results.setFile(new File.Server({ name: async (_params, answer) => answer.setName(name) }))
     },
   })
-  const conn = createConn(stream, { main: server, ...(onError === undefined ? {} : { onError }) })
+  const conn = createConn(stream, { ...options, main: server })
   const main = conn.bootstrap(Peer)
   return {
     conn,

@@ -1,6 +1,12 @@
 /** Values with descriptors as the tests' Cap'n Proto schema has them: JSON, and beside it a list of files. */
 import { Descriptor } from '../../../src/stream/index.js'
 
+/** Of a connection. */
+export interface PeerOptions {
+  readonly onError?: (error: Error) => void
+  readonly maxUntaken?: number
+}
+
 /** The value as text, its descriptors as their places in `files`. */
 export function written(value: unknown, files: Descriptor[]): string {
   const placed = (each: unknown): unknown => {

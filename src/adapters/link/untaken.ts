@@ -1,6 +1,6 @@
 /**
- * Untaken: received descriptors until somebody takes them, by the peer's call that they came with; and how many they may
- * be. Knows no message.
+ * Untaken: received descriptors until somebody takes them, by the call that they came with; and how many they may be.
+ * Knows no message.
  */
 import { RpcError } from '../../rpc/index.js'
 import type { Descriptor } from '../../stream/index.js'
@@ -13,13 +13,23 @@ export function taken(descriptor: Descriptor): void {
   leavings.delete(descriptor)
 }
 
+export interface UntakenOptions {
+  /** Received descriptors that nobody has taken yet; with more the connection ends. Default 1,024. */
+  readonly maxUntaken?: number
+}
+
 export class Untaken {
   readonly #max: number
   readonly #byCall = new Map<number, Set<Descriptor>>()
   #count = 0
 
-  constructor(max: number) {
+  constructor(max = 1024) {
     this.#max = max
+  }
+
+  /** How many calls came with some that nobody has taken yet. */
+  get calls(): number {
+    return this.#byCall.size
   }
 
   /** Whether the call came with some that nobody has taken yet. */

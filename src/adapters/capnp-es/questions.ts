@@ -1,0 +1,24 @@
+/**
+ * Which of a connection's questions a message is about.
+ */
+import type { Conn } from 'capnp-es'
+import { Message } from 'capnp-es/capnp/rpc'
+
+type Found = ReturnType<Conn['findQuestion']>
+
+/** The question that a message asks which is sent. */
+export function asked(conn: Conn, message: Message): Found {
+  if (message.which() === Message.CALL) return conn.findQuestion(message.call.questionId)
+  if (message.which() === Message.BOOTSTRAP) return conn.findQuestion(message.bootstrap.questionId)
+  return null
+}
+
+/** The question that a message answers which has come. */
+export function answered(conn: Conn, message: Message): Found {
+  return message.which() === Message.RETURN ? conn.findQuestion(message.return.answerId) : null
+}
+
+/** The question that the peer does not implement, by what it sends back. It is one no more. */
+export function popUnimplemented(conn: Conn, message: Message): Found {
+  return message.which() === Message.CALL ? conn.popQuestion(message.call.questionId) : null
+}
