@@ -99,6 +99,11 @@ export class FrameSender {
     this.#outlet = this.#stream ?? new MessageOutlet(socket, limits)
   }
 
+  /** This direction ends, or has ended, properly. */
+  get ending(): boolean {
+    return this.#ending !== undefined
+  }
+
   /** Everything is sent and this direction ended, or it has failed. */
   get done(): boolean {
     return this.#done || this.#failure !== undefined

@@ -173,6 +173,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     return this.#sender.released()
   }
 
+  /** Whether `end` was called. @internal */
+  get ending(): boolean {
+    return this.#sender.ending
+  }
+
   /** Sends no more: flushes, then tells the peer that this direction has ended. Receiving goes on. */
   end(options: WaitOptions = {}): Promise<void> {
     return waiting(options, (signal) => this.#sender.end(signal))

@@ -3,7 +3,7 @@
  */
 import { PillionError } from '../../errors.js'
 import { type CallAdapter, type CallEnd, expectSame, type Link, linkOf, serviceFor } from './call-link.js'
-import { overBefore } from './endings.js'
+import { endedBefore, overBefore } from './endings.js'
 import type { Case, On } from './trial.js'
 
 export function callEndingCases(adapter: CallAdapter, on: On): Case[] {
@@ -27,7 +27,7 @@ export function callEndingCases(adapter: CallAdapter, on: On): Case[] {
         await trial.rejection('a call after the end', () => link.near.call('echo', 1))
       }),
     ),
-    ...overBefore.map(({ how, end }) =>
+    ...[...overBefore, endedBefore].map(({ how, end }) =>
       on(`leaves no call pending on a stream that ${how}`, async (trial) => {
         const streams = trial.pair()
         await end(streams)

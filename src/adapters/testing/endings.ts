@@ -36,3 +36,12 @@ export const overBefore: readonly OverBefore[] = [
     },
   },
 ]
+
+/** No call can go out, nor would the peer's answer be waited for: the other direction alone may still be open. */
+export const endedBefore: OverBefore = {
+  how: 'was ended by its owner',
+  end: async ([stream]) => {
+    await stream.end()
+    return undefined
+  },
+}

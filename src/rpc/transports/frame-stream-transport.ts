@@ -75,6 +75,8 @@ export class FrameStreamTransport implements RpcTransport {
   start(receiver: FrameReceiver): void {
     this.#receiver = receiver
     const stream = this.#stream
+    // By its owner. Neither calls nor answers can go, and nobody says so: the peer may never end its own direction.
+    if (stream.ending && !stream.destroyed) stream.destroy(new ClosedError('the stream had been ended before'))
     if (stream.destroyed) {
       // It has emitted all that would tell. Not from within: whoever starts is not ready to be told.
       stream.closed.then(
