@@ -57,8 +57,11 @@ export interface SendRules {
 
 /** Throws UsageError for what can be none. */
 export function checkCodec(codec: unknown): void {
-  if (typeof codec === 'object' && codec !== null && 'connection' in codec && typeof codec.connection === 'function')
-    return
+  if (typeof codec === 'object' && codec !== null && 'connection' in codec && typeof codec.connection === 'function') {
+    const pairing = 'pairing' in codec ? codec.pairing : undefined
+    if (pairing === 'announced' || pairing === 'boundary' || pairing === 'queue') return
+    throw new UsageError(`a codec's pairing is 'announced', 'boundary' or 'queue', not ${shown(pairing)}`)
+  }
   throw new UsageError(`codec is a Codec, as pillion() gives one, not ${shown(codec)}`)
 }
 

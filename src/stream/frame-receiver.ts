@@ -50,12 +50,16 @@ const sharedTable = new FrameTable()
 // Of streams that have none of their own so far, since nothing has waited, and nobody has asked: these are only looked at.
 const noInbox = new Inbox()
 const noStandstill = new Standstill()
+const noTally = new ReceivedTally()
+const nothing = new Uint8Array(0)
 
 export class FrameReceiver {
   readonly #socket: UnixSocket
   readonly #settings: StreamSettings
   readonly #hooks: ReceiverHooks
-  readonly #decoder: FrameDecoder | MessageDecoder
+  readonly #connection: CodecConnection | undefined
+  /** Made with the first bytes, as `#tally` is: a connection that is only there does without. */
+  #decoder: FrameDecoder | MessageDecoder | undefined
   #inbox = noInbox
   #table = sharedTable
   /** Made when the first one is handed on. */
@@ -84,7 +88,7 @@ export class FrameReceiver {
   /** A wake-up's frames are being handed on: the decoder and the table are at work. */
   #delivering = false
   #standstill = noStandstill
-  readonly #tally = new ReceivedTally()
+  #tally = noTally
 
   constructor(
     socket: UnixSocket,
@@ -95,11 +99,8 @@ export class FrameReceiver {
     this.#socket = socket
     this.#settings = settings
     this.#hooks = hooks
-    const { codec, limits } = settings
-    this.#decoder =
-      codec === undefined
-        ? new MessageDecoder(limits)
-        : new FrameDecoder(codec, limits, connection === undefined ? {} : { connection })
+    this.#connection = connection
+    const { codec } = settings
     if (codec !== undefined && wantsReceives(codec)) socket.tellReceives()
   }
 
@@ -138,7 +139,7 @@ export class FrameReceiver {
     this.#consume('onBatch')
     this.#onBatch = callback
     this.#keeps = keeps
-    if (!keeps && this.#decoder instanceof FrameDecoder) this.#decoder.allocateBy(lendMemory)
+    this.#chooseMemory()
     this.#flow()
   }
 
@@ -184,7 +185,7 @@ export class FrameReceiver {
 
   /** The beginning of a frame that the decoder has consumed. Throws UsageError where receiving has not been stopped. */
   begun(): Uint8Array {
-    if (this.#standstill.reached) return this.#decoder.begun
+    if (this.#standstill.reached) return this.#decoder?.begun ?? nothing
     throw new UsageError('frames may still be received, or wait to be consumed: await stopReceiving() before detach()')
   }
 
@@ -208,13 +209,13 @@ export class FrameReceiver {
   /** Takes a wake-up's bytes and sets in; how many of the bytes are done with. */
   take(received: Received): number {
     this.#delivering = true
-    const decoder = this.#decoder
+    const decoder = this.#ownDecoder
     decoder.push(received.lent, received.bytes, received.start, received.end, received.position, received.sets)
     this.#row = 0
     this.#filled = decoder.next(this.#table)
     if (decoder.discarded.length > 0) closeDescriptors(decoder.discarded.splice(0))
     const { wanted } = decoder
-    const expectsLarge = this.#expectsLarge(received)
+    const expectsLarge = this.#expectsLarge(decoder, received)
     if (wanted !== undefined || expectsLarge || this.#lending) {
       this.#lending = wanted !== undefined || expectsLarge
       this.#socket.lend(wanted, expectsLarge ? largeBeginning : 0)
@@ -226,13 +227,13 @@ export class FrameReceiver {
    * Behind a large frame comes another one, most often. Of that, only the beginning is received into the slab: so the rest
    * goes where it is to stay, and need not be copied or, where frames are kept, keep all of the slab.
    */
-  #expectsLarge({ start, end }: Received): boolean {
+  #expectsLarge(decoder: FrameDecoder | MessageDecoder, { start, end }: Received): boolean {
     const large = this.#keeps ? defaultLargeFrom : largeWhereShared
-    const { assembling } = this.#decoder
+    const { assembling } = decoder
     if (assembling > 0) return assembling > large
     const table = this.#table
     const last = table.length - 1
-    return last >= 0 && table.end(last) - table.start(last) > large && this.#decoder.consumed === end - start
+    return last >= 0 && table.end(last) - table.start(last) > large && decoder.consumed === end - start
   }
 
   /** Hands on what was taken in. */
@@ -250,7 +251,7 @@ export class FrameReceiver {
   /** The peer has ended its direction. */
   end(): void {
     if (this.#ending !== undefined || this.#over) return
-    const error = this.#decoder.finish()
+    const error = this.#decoder?.finish()
     if (error === undefined) {
       this.#ending = { error: undefined }
       this.#settle()
@@ -263,7 +264,7 @@ export class FrameReceiver {
   fail(error: Error): void {
     if (this.#ending !== undefined || this.#over) return
     this.#ending = { error }
-    closeDescriptors(this.#decoder.release())
+    if (this.#decoder !== undefined) closeDescriptors(this.#decoder.release())
     this.#ownStandstill.fail(error)
     this.#hooks.onBroken(error)
     this.#settle()
@@ -275,7 +276,7 @@ export class FrameReceiver {
     this.#over = true
     this.#inbox.clear()
     this.#ownInbox.finish(error)
-    closeDescriptors(this.#decoder.release())
+    if (this.#decoder !== undefined) closeDescriptors(this.#decoder.release())
   }
 
   #consume(consumer: Consumer): void {
@@ -290,7 +291,7 @@ export class FrameReceiver {
 
   #nextTable(): void {
     this.#row = 0
-    this.#filled = this.#decoder.next(this.#table)
+    this.#filled = this.#ownDecoder.next(this.#table)
   }
 
   /** The table's rows, to whoever consumes. */
@@ -319,7 +320,7 @@ export class FrameReceiver {
 
   #afterDelivery(): void {
     if (this.#over) return
-    const error = this.#failure ?? this.#decoder.error
+    const error = this.#failure ?? this.#decoder?.error
     if (error !== undefined) {
       this.fail(error)
       return
@@ -390,6 +391,28 @@ export class FrameReceiver {
     } finally {
       if (ownsBytes && !this.#keeps) giveBack(bytes)
     }
+  }
+
+  get #ownDecoder(): FrameDecoder | MessageDecoder {
+    return this.#decoder ?? this.#makeDecoder()
+  }
+
+  #makeDecoder(): FrameDecoder | MessageDecoder {
+    const { codec, limits } = this.#settings
+    const connection = this.#connection
+    const decoder =
+      codec === undefined
+        ? new MessageDecoder(limits)
+        : new FrameDecoder(codec, limits, connection === undefined ? {} : { connection })
+    this.#decoder = decoder
+    this.#tally = new ReceivedTally()
+    this.#chooseMemory()
+    return decoder
+  }
+
+  /** Whoever is done with a batch when the callback returns does not need memory of its own for each large frame. */
+  #chooseMemory(): void {
+    if (!this.#keeps && this.#decoder instanceof FrameDecoder) this.#decoder.allocateBy(lendMemory)
   }
 
   get #ownInbox(): Inbox {
@@ -468,7 +491,7 @@ export class FrameReceiver {
   #comeToRest(): void {
     if (this.#over) this.#settleStandstill()
     if (this.#over || this.#ending !== undefined || this.#delivering) return
-    if (this.#decoder.resumable) {
+    if (this.#decoder?.resumable !== false) {
       this.#standstill.becomeQuiet()
       this.#socket.pause()
     }

@@ -8,7 +8,7 @@ import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EventEmitter } from 'eventemitter3'
 import { checkFunction, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
-import type { Codec, FrameLimits } from '../framing/index.js'
+import type { Codec, CodecConnection, FrameLimits } from '../framing/index.js'
 import { adoptOwned } from '../transport/descriptor.js'
 import {
   closeDescriptors,
@@ -47,6 +47,8 @@ export interface StreamEvents {
   refused: [error: PillionError]
 }
 
+const nothingSent: FrameSender['stats'] = { frames: 0, descriptors: 0, refused: 0, lost: 0 }
+
 /**
  * Make one by `connect`, `listen`, `pair` or `adopt`.
  *
@@ -60,8 +62,11 @@ export interface StreamEvents {
  */
 export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIterable<Frame>, AsyncDisposable {
   readonly #socket: UnixSocket
-  readonly #sender: FrameSender
   readonly #receiver: FrameReceiver
+  /** Made when there is something to send, or to refuse: a connection that is only there does without. */
+  #sender: FrameSender | undefined
+  readonly #connection: CodecConnection | undefined
+  readonly #hooks: SenderHooks
   readonly #settings: StreamSettings
   readonly #stopListening: (() => void) | undefined
   #readable: ReadableStream<Frame> | undefined
@@ -110,12 +115,12 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     super()
     this.#settings = settings
     const hooks = new FrameStream.#Hooks(this)
+    this.#hooks = hooks
     const { socket, codec, limits } = settings
     this.#socket = new UnixSocket(fd, hooks, undefined, { address, longest: limits.maxPayload, settings: socket })
     try {
-      const connection = codec?.connection(limits)
-      this.#sender = new FrameSender(this.#socket, settings, connection, hooks)
-      this.#receiver = new FrameReceiver(this.#socket, settings, connection, hooks)
+      this.#connection = codec?.connection(limits)
+      this.#receiver = new FrameReceiver(this.#socket, settings, this.#connection, hooks)
       if (signal?.aborted === true) this.destroy(abortReason(signal))
       else if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.destroy(abortReason(signal)))
     } catch (error) {
@@ -142,17 +147,17 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     descriptors?: Iterable<Descriptor | number>,
     options?: SendOptions,
   ): boolean {
-    return this.#sender.send(payload, descriptors, options)
+    return (this.#sender ?? this.#ownSender).send(payload, descriptors, options)
   }
 
   /** What was sent and is not in the kernel yet: what is held against `highWaterMark`. */
   get queuedBytes(): number {
-    return this.#sender.queuedBytes
+    return this.#sender?.queuedBytes ?? 0
   }
 
   /** Resolves once no more than the high-water mark is queued. Rejects with what ended the stream. */
   drained(options: WaitOptions = {}): Promise<void> {
-    return waiting(options, (signal) => this.#sender.drained(signal))
+    return waiting(options, (signal) => this.#ownSender.drained(signal))
   }
 
   /**
@@ -160,7 +165,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
    * these frames was refused for.
    */
   flush(options: WaitOptions = {}): Promise<void> {
-    return waiting(options, (signal) => this.#sender.flush(signal))
+    return waiting(options, (signal) => this.#ownSender.flush(signal))
   }
 
   /**
@@ -170,17 +175,17 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
    * @internal
    */
   released(): Promise<void> | undefined {
-    return this.#sender.released()
+    return this.#sender?.released()
   }
 
   /** Whether `end` was called. @internal */
   get ending(): boolean {
-    return this.#sender.ending
+    return this.#sender?.ending === true
   }
 
   /** Sends no more: flushes, then tells the peer that this direction has ended. Receiving goes on. */
   end(options: WaitOptions = {}): Promise<void> {
-    return waiting(options, (signal) => this.#sender.end(signal))
+    return waiting(options, (signal) => this.#ownSender.end(signal))
   }
 
   /**
@@ -218,7 +223,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   detach(): Detached {
     if (this.#state !== 'open') throw new ClosedError('the stream is closed: there is no connection to detach')
     const begun = this.#receiver.begun()
-    this.#sender.checkIdle()
+    this.#sender?.checkIdle()
     const { fd, carried } = this.#socket.release()
     const socket = adoptOwned(fd)
     try {
@@ -272,7 +277,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     const { bytesReceived, bytesSent, receiveCalls, sendCalls, sendPauses } = this.#socket.stats
     return {
       received: { ...this.#receiver.stats, bytes: bytesReceived, systemCalls: receiveCalls },
-      sent: { ...this.#sender.stats, bytes: bytesSent, systemCalls: sendCalls, pauses: sendPauses },
+      sent: { ...(this.#sender?.stats ?? nothingSent), bytes: bytesSent, systemCalls: sendCalls, pauses: sendPauses },
       pressures: this.#pressures,
     }
   }
@@ -287,7 +292,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   get writable(): WritableStream<OutgoingFrame> {
     if (this.#writable === undefined) {
       this.#writable = writableOf(this)
-      const { failure } = this.#sender
+      const failure = this.#sender?.failure
       if (failure !== undefined || this.#state === 'closed') this.#failWritable(failure)
     }
     return this.#writable.stream
@@ -401,11 +406,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     }
 
     onRefused(refused: RefusedGroup): void {
-      this.#stream.#sender.refused(refused)
+      this.#stream.#sender?.refused(refused)
     }
 
     onSent(): void {
-      this.#stream.#sender.sent()
+      this.#stream.#sender?.sent()
     }
 
     onPressure(pressure: Pressure): void {
@@ -440,6 +445,11 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     onReceivingEnded(error: Error | undefined): void {
       this.#stream.#receivedAll(error)
     }
+  }
+
+  get #ownSender(): FrameSender {
+    this.#sender ??= new FrameSender(this.#socket, this.#settings, this.#connection, this.#hooks)
+    return this.#sender
   }
 
   #waits(pressure: Pressure): void {
@@ -487,7 +497,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   }
 
   #endSending(error: Error): void {
-    this.#sender.fail(error)
+    this.#ownSender.fail(error)
     this.#failWritable(error)
   }
 
@@ -496,7 +506,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   }
 
   #directionDone(): void {
-    if (this.#state === 'open' && this.#receiver.done && this.#sender.done) this.#finish(this.#error)
+    if (this.#state === 'open' && this.#receiver.done && this.#sender?.done === true) this.#finish(this.#error)
   }
 
   #refused(error: PillionError, told: boolean): void {
@@ -515,7 +525,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     this.#socket.close()
     this.#receiver.discard(error)
     // Whoever asks later about what was sent and ended properly is not told of a failure.
-    if (error !== undefined || !this.#sender.done) {
+    if (error !== undefined || this.#sender?.done !== true) {
       this.#endSending(error ?? new ClosedError('the stream was destroyed'))
     } else {
       this.#failWritable(undefined)
@@ -530,8 +540,8 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
 
   /** Behind the code that is running, which may be about to look: it is inside `send`, or has just made the stream. */
   #warnUnlessObserved(error: Error): void {
-    const { told } = this.#sender
-    if (this.#closed !== undefined || told || this.#receiver.isIterated || this.#writableFailed) return
+    if (this.#closed !== undefined || this.#sender?.told === true || this.#receiver.isIterated || this.#writableFailed)
+      return
     warnOnce(
       'PILLION_UNOBSERVED_ERROR',
       `a stream ended abnormally and nobody listens: ${error.message}`,

@@ -20,6 +20,7 @@ import { WatchedSocket } from './watched-socket.js'
 
 const optionalHandlers = ['onDeliver', 'onSent', 'onPressure'] as const
 const defaultLongest = 256 * 1024
+const nothingSent: Sending['stats'] = { bytes: 0, calls: 0, pauses: 0, pressures: 0 }
 
 /** What whoever opened a socket knows of it. */
 export interface SocketOrigin {
@@ -33,8 +34,11 @@ export interface SocketOrigin {
 
 export class UnixSocket {
   readonly #socket: WatchedSocket
-  readonly #sending: Sending
+  readonly #handlers: SocketHandlers
+  readonly #settings: SocketSettings
   readonly #receiving: Receiving
+  /** Made when there is something to send: a connection that is only there does without. */
+  #sending: Sending | undefined
   /** Or why it is not known, once the socket is closed. */
   #peer: Peer | Error | undefined
 
@@ -55,9 +59,10 @@ export class UnixSocket {
       binding.closeFd(fd)
       throw error
     }
+    this.#handlers = handlers
+    this.#settings = settings
     this.#socket = new WatchedSocket(fd, settings, address)
     try {
-      this.#sending = new Sending(this.#socket, handlers, settings)
       this.#receiving = new Receiving(this.#socket, handlers, settings, longest)
     } catch (error) {
       this.#socket.close() // no memory for a slab
@@ -89,31 +94,31 @@ export class UnixSocket {
 
   /** What waits to be sent: push pieces into it, then `requestFlush` (or `flush`). */
   get queue(): SendQueue {
-    const { queue } = this.#sending
+    const queue = this.outgoing
     if (queue instanceof SendQueue) return queue
     throw new UsageError('the socket keeps boundaries: what it sends is queued as `messages`')
   }
 
   /** The same, where the kernel keeps boundaries. */
   get messages(): MessageQueue {
-    const { queue } = this.#sending
+    const queue = this.outgoing
     if (queue instanceof MessageQueue) return queue
     throw new UsageError('the socket keeps no boundaries: what it sends is queued in `queue`')
   }
 
   /** Either of the two. */
   get outgoing(): OutgoingQueue {
-    return this.#sending.queue
+    return this.#ownSending.queue
   }
 
   /** Whether a flush now would only wait: the kernel's buffer is full, or pressure has to pass. */
   get sendBlocked(): boolean {
-    return this.#sending.blocked
+    return this.#sending?.blocked === true
   }
 
   /** How many bytes more may be queued before `requestFlush` would do anything about them. */
   get leeway(): number {
-    return this.#sending.leeway
+    return this.#sending?.leeway ?? 0
   }
 
   /** Starts or goes on receiving. Throws SystemError when the socket cannot be watched (ENOMEM, EMFILE, ENOSPC). */
@@ -144,17 +149,17 @@ export class UnixSocket {
    * @param promptly the first of a wake-up goes at once, too, as if it were handed over by itself
    */
   requestFlush(promptly = false): void {
-    this.#sending.requestFlush(promptly)
+    this.#ownSending.requestFlush(promptly)
   }
 
   /** Sends what is queued until it is gone or has to wait. */
   flush(): void {
-    this.#sending.flush()
+    this.#ownSending.flush()
   }
 
   /** Ends this direction; the peer sees the end of the stream behind what was sent. Nothing may wait in the queue. */
   shutDown(): void {
-    this.#sending.shutDown()
+    this.#ownSending.shutDown()
   }
 
   /** Keeps the process alive while it waits for the peer, or for pressure to pass (the default). */
@@ -168,7 +173,7 @@ export class UnixSocket {
 
   get stats(): SocketStats {
     const received = this.#receiving.stats
-    const sent = this.#sending.stats
+    const sent = this.#sending?.stats ?? nothingSent
     return {
       bytesReceived: received.bytes,
       bytesSent: sent.bytes,
@@ -197,7 +202,7 @@ export class UnixSocket {
     this.#rememberPeer()
     const carried = this.#socket.letGo()
     this.#receiving.close()
-    this.#sending.close()
+    this.#sending?.close()
     return { fd, carried }
   }
 
@@ -207,7 +212,12 @@ export class UnixSocket {
     this.#rememberPeer()
     this.#socket.close()
     this.#receiving.close()
-    this.#sending.close()
+    this.#sending?.close()
+  }
+
+  get #ownSending(): Sending {
+    this.#sending ??= new Sending(this.#socket, this.#handlers, this.#settings)
+    return this.#sending
   }
 
   #setRef(ref: boolean): void {
@@ -215,7 +225,7 @@ export class UnixSocket {
     this.#socket.setRef(ref)
     this.#socket.keepsAlive = ref
     this.#receiving.setRef(ref)
-    this.#sending.setRef(ref)
+    this.#sending?.setRef(ref)
   }
 
   /** Who it was is asked about after the end, by whoever logs it; the kernel can be asked no more then. */

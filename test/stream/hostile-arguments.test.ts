@@ -1,5 +1,6 @@
 /** Arguments that run code of their own, or are of the wrong kind: nothing leaks, and no later warning is swallowed. */
 import { describe, expect, test } from 'vitest'
+import { raw } from '../../src/framing/index.js'
 import { ClosedError, connect, pair, type StreamOptions, UsageError } from '../../src/stream/index.js'
 import { Listener } from '../../src/transport/index.js'
 import { fill, named, pattern, streamPair, take, turns } from '../support/streams.js'
@@ -60,7 +61,9 @@ test('who has stopped waiting, for whatever it was, does not count as told', asy
   expect(warnings.map((warning) => (warning as NodeJS.ErrnoException).code)).toEqual(['PILLION_UNOBSERVED_ERROR'])
 })
 
-test.each([{ codec: {} }, { codec: 'pillion' }, { highWaterMark: '5' }, { memfdFrom: '5' }])(
+const sideways = { ...raw(), pairing: 'sideways' }
+
+test.each([{ codec: {} }, { codec: sideways }, { codec: 'pillion' }, { highWaterMark: '5' }, { memfdFrom: '5' }])(
   'an option of the wrong kind is a UsageError: %o',
   (options) => {
     expect(() => pair(options as unknown as StreamOptions)).toThrow(UsageError)

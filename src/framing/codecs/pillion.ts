@@ -6,7 +6,7 @@
  * Flag bit 0: the payload lies in a sealed memfd, the last of the descriptors, and the bytes here are its u64 length.
  */
 import { ProtocolError } from '../../errors.js'
-import type { Codec, FrameReader, FrameWriter } from '../codec.js'
+import type { Codec, CodecConnection, FrameReader, FrameWriter } from '../codec.js'
 import type { FrameLimits } from '../limits.js'
 import { tooLarge } from '../refusals.js'
 import { uint32 } from './bytes.js'
@@ -42,7 +42,7 @@ const theCodec: Codec = {
   name: 'pillion',
   pairing: 'announced',
   sending: { severalSets: true },
-  connection: () => ({ reader: new PillionReader(), writer: theWriter }),
+  connection: () => theConnection,
 }
 
 class PillionReader implements FrameReader {
@@ -107,6 +107,14 @@ const theWriter: FrameWriter = {
     into[at + 6] = flags
     into[at + 7] = magic
   },
+}
+
+/** Of all connections: nothing but a reader has a state, and that is made when it is asked for. */
+const theConnection: CodecConnection = {
+  get reader() {
+    return new PillionReader()
+  },
+  writer: theWriter,
 }
 
 function hex(byte: number): string {
