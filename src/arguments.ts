@@ -20,9 +20,10 @@ export function checkHandlers(handlers: unknown, needed: readonly string[], opti
   if (typeof handlers !== 'object' || handlers === null) {
     throw new UsageError(`handlers are an object of functions, not ${shown(handlers)}`)
   }
-  for (const name of [...needed, ...optional]) {
+  for (const name of needed) checkFunction(name, Reflect.get(handlers, name))
+  for (const name of optional) {
     const handler: unknown = Reflect.get(handlers, name)
-    if (handler !== undefined || needed.includes(name)) checkFunction(name, handler)
+    if (handler !== undefined) checkFunction(name, handler)
   }
 }
 

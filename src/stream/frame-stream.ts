@@ -11,7 +11,6 @@ import { ClosedError, type PillionError, UsageError } from '../errors.js'
 import type { Codec, CodecConnection, FrameLimits } from '../framing/index.js'
 import { adoptOwned } from '../transport/descriptor.js'
 import {
-  closeDescriptors,
   type Descriptor,
   type Peer,
   type Pressure,
@@ -27,7 +26,7 @@ import type { Frame } from './frame.js'
 import type { BatchOptions, FrameBatch } from './frame-batch.js'
 import { FrameReceiver, type ReceiverHooks } from './frame-receiver.js'
 import { FrameSender, type SenderHooks, type SendOptions } from './frame-sender.js'
-import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
+import type { StreamSettings } from './options.js'
 import type { StreamStats } from './stream-stats.js'
 import { type WaitOptions, waiting } from './wait-options.js'
 import { type OutgoingFrame, readableOf, type Writable, writableOf } from './web-streams.js'
@@ -82,28 +81,20 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   /**
    * A stream over a connected socket in the ledger, which it owns from the call on, also when this throws.
    * @param address that errors name
+   * @param signal that destroys it
    * @param unread bytes of the connection that were received before
    * @internal
    */
-  static over(fd: number, options: StreamOptions, address?: string, unread?: Uint8Array): FrameStream {
-    let settings: StreamSettings
-    try {
-      settings = streamSettings(options)
-    } catch (error) {
-      closeDescriptors([fd])
-      throw error
-    }
-    const stream = FrameStream.with(fd, settings, address, options.signal)
+  static over(
+    fd: number,
+    settings: StreamSettings,
+    address?: string,
+    signal?: AbortSignal,
+    unread?: Uint8Array,
+  ): FrameStream {
+    const stream = new FrameStream(fd, settings, address, signal)
     if (unread !== undefined && unread.length > 0) stream.#begin(new Uint8Array(unread))
     return stream
-  }
-
-  /**
-   * The same, of options that were checked before.
-   * @internal
-   */
-  static with(fd: number, settings: StreamSettings, address?: string, signal?: AbortSignal): FrameStream {
-    return new FrameStream(fd, settings, address, signal)
   }
 
   private constructor(

@@ -8,7 +8,7 @@ import { openUnix } from '../transport/connect.js'
 import { type Address, closeDescriptors, type Descriptor, pairUnix } from '../transport/index.js'
 import { prepareReadiness } from '../transport/socket-options.js'
 import { FrameStream } from './frame-stream.js'
-import { type StreamOptions, streamSettings } from './options.js'
+import { type StreamOptions, type StreamSettings, streamSettings } from './options.js'
 
 export interface ConnectOptions extends StreamOptions {
   /** Milliseconds to wait while the listener's backlog is full. Default 30,000. */
@@ -23,18 +23,15 @@ export interface ConnectOptions extends StreamOptions {
  * never work), or the signal's reason. With `{ fd }` it adopts that descriptor.
  */
 export async function connect(address: Address, options: ConnectOptions = {}): Promise<FrameStream> {
-  prepare(options)
-  const opened = await openUnix(address, {
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
-    ...(options.type === undefined ? {} : { type: options.type }),
-  })
+  const settings = prepare(options)
+  const { signal } = options
+  const opened = await openUnix(address, options)
   // Aborted when there was nothing to wait for any more, or from within a getter of the options.
-  if (options.signal?.aborted === true) {
+  if (signal?.aborted === true) {
     closeDescriptors([opened.fd])
-    throw options.signal.reason
+    throw signal.reason
   }
-  return FrameStream.over(opened.fd, options, opened.address)
+  return FrameStream.over(opened.fd, settings, opened.address, signal)
 }
 
 /**
@@ -43,17 +40,18 @@ export async function connect(address: Address, options: ConnectOptions = {}): P
  * `Descriptor.dup` of its own end, before it closes both numbers by `closeDescriptors`.
  */
 export function pair(options: StreamOptions = {}): [FrameStream, FrameStream] {
-  prepare(options)
-  const [a, b] = pairUnix(options.type)
+  const settings = prepare(options)
+  const { signal, type } = options
+  const [a, b] = pairUnix(type)
   let first: FrameStream
   try {
-    first = FrameStream.over(a, options)
+    first = FrameStream.over(a, settings, undefined, signal)
   } catch (error) {
     closeDescriptors([b])
     throw error
   }
   try {
-    return [first, FrameStream.over(b, options)]
+    return [first, FrameStream.over(b, settings, undefined, signal)]
   } catch (error) {
     first.destroy()
     throw error
@@ -73,11 +71,11 @@ export interface AdoptOptions extends StreamOptions {
  * O_NONBLOCK is set on the open file, and so for everybody who shares it (docs/kernel.md fact 14).
  */
 export function adopt(fd: number | Descriptor, options: AdoptOptions = {}): FrameStream {
-  prepare(options)
-  const { unread } = options
-  checkUnread(unread, options.type)
-  const adopted = adoptSocket(fd, 'connected', options.type)
-  return FrameStream.over(adopted.fd, options, adopted.address, unread)
+  const settings = prepare(options)
+  const { unread, signal, type } = options
+  checkUnread(unread, type)
+  const adopted = adoptSocket(fd, 'connected', type)
+  return FrameStream.over(adopted.fd, settings, adopted.address, signal, unread)
 }
 
 function checkUnread(unread: Uint8Array | undefined, type: StreamOptions['type'] = 'stream'): void {
@@ -88,7 +86,8 @@ function checkUnread(unread: Uint8Array | undefined, type: StreamOptions['type']
 }
 
 /** What cannot work is said before anything is opened, or taken over: a caller keeps what could not be adopted. */
-function prepare(options: StreamOptions): void {
-  streamSettings(options)
-  prepareReadiness({ edge: options.readiness === 'edge' })
+function prepare(options: StreamOptions): StreamSettings {
+  const settings = streamSettings(options)
+  prepareReadiness(settings.socket)
+  return settings
 }

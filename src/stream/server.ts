@@ -259,7 +259,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   }
 
   #deliver(fd: number): void {
-    const stream = FrameStream.with(fd, this.#settings, this.#addressText)
+    const stream = FrameStream.over(fd, this.#settings, this.#addressText)
     if (this.#consumer === 'iterator') {
       const taker = this.#takers.shift()
       if (taker === undefined) this.#waiting.push(stream)

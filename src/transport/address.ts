@@ -41,10 +41,11 @@ export interface FdAddress {
 /** sun_path has 108 bytes; a path needs one for its NUL, an abstract name one for the NUL in front of it. */
 const longestAddress = 107
 
-/** Throws UsageError for what can never be an address. */
+/** Throws UsageError for what can never be an address. Those who connect anew share what the same text came to. */
 export function parseAddress(address: Address): ParsedAddress {
   if (typeof address === 'string') {
-    return address.startsWith('@') ? parseAbstract(address.slice(1)) : parsePath(address)
+    if (latest?.given !== address) latest = { given: address, parsed: parseText(address) }
+    return latest.parsed
   }
   const { path, abstract, fd } = asRecord(address)
   if ([path, abstract, fd].filter((part) => part !== undefined).length === 1) {
@@ -56,6 +57,8 @@ export function parseAddress(address: Address): ParsedAddress {
   }
   throw new UsageError(`an address is a path, '@name', { path }, { abstract } or { fd }, not ${shown(address)}`)
 }
+
+let latest: { readonly given: string; readonly parsed: ParsedAddress } | undefined
 
 /** The address as errors name it: the path, '@name', 'fd 3'. Control characters are escaped. Never throws. */
 export function formatAddress(address: Address): string {
@@ -81,6 +84,10 @@ export function addressOfName(name: Uint8Array): string | undefined {
   }
   if (text.startsWith('\0')) return `@${text.slice(1)}`
   return text.startsWith('@') ? `./${text}` : text
+}
+
+function parseText(text: string): ParsedAddress {
+  return text.startsWith('@') ? parseAbstract(text.slice(1)) : parsePath(text)
 }
 
 function parsePath(path: string): PathAddress {

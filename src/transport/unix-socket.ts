@@ -18,6 +18,7 @@ import type { SocketHandlers, SocketStats } from './socket-handlers.js'
 import { applyToSocket, prepareReadiness, SocketSettings, type UnixSocketOptions } from './socket-options.js'
 import { WatchedSocket } from './watched-socket.js'
 
+const neededHandlers = ['onReceived', 'onEnd', 'onReceiveError', 'onSendError', 'onRefused'] as const
 const optionalHandlers = ['onDeliver', 'onSent', 'onPressure'] as const
 const defaultLongest = 256 * 1024
 const nothingSent: Sending['stats'] = { bytes: 0, calls: 0, pauses: 0, pressures: 0 }
@@ -51,7 +52,7 @@ export class UnixSocket {
     checkNumber(fd)
     let settings: SocketSettings
     try {
-      checkHandlers(handlers, ['onReceived', 'onEnd', 'onReceiveError', 'onSendError', 'onRefused'], optionalHandlers)
+      checkHandlers(handlers, neededHandlers, optionalHandlers)
       settings = origin.settings ?? new SocketSettings(options)
       applyToSocket(fd, settings, address)
       prepareReadiness(settings, address)

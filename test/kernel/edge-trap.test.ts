@@ -9,6 +9,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { FrameStream } from '../../src/stream/index.js'
+import { streamSettings } from '../../src/stream/options.js'
 import { pairUnix } from '../../src/transport/index.js'
 import { binding } from '../../src/transport/native.js'
 import { collect, type SeenFrame } from '../support/collect.js'
@@ -80,7 +81,7 @@ os.write(3, bytes.fromhex("${frame.toString('hex')}"))`
     })
     await Promise.all(children.map((child) => once(child, 'exit')))
     binding.closeFd(theirs)
-    const stream = FrameStream.over(ours, { readiness })
+    const stream = FrameStream.over(ours, streamSettings({ readiness }))
 
     const { frames, error } = await collect(stream)
     const { systemCalls } = stream.stats.received

@@ -9,6 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Descriptor, FrameStream, pair } from '../../src/stream/index.js'
+import { streamSettings } from '../../src/stream/options.js'
 import { pairUnix, UnixSocket } from '../../src/transport/index.js'
 import { wire } from '../peers/wire.js'
 import { type SeenFrame, seenFrame } from '../support/collect.js'
@@ -135,7 +136,7 @@ describe.each(readinesses)('with %s readiness and the smallest send buffer', (re
     const property = fc.asyncProperty(shapes, cutsOf, pauses, pauses, async (all, dice, ofWriter, ofReader) => {
       const frames = framesOf(all)
       const [ours, theirs] = pairUnix()
-      const stream = FrameStream.over(ours, { readiness, maxDescriptors })
+      const stream = FrameStream.over(ours, streamSettings({ readiness, maxDescriptors }))
       const writer = new CutWriter(theirs)
       try {
         const reading = (readers.iterator as Reader)(stream, ofReader)

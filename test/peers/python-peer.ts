@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { FrameStream, type StreamOptions } from '../../src/stream/index.js'
+import { streamSettings } from '../../src/stream/options.js'
 import { adoptOwned } from '../../src/transport/descriptor.js'
 import { pairUnix } from '../../src/transport/index.js'
 import { binding } from '../../src/transport/native.js'
@@ -37,7 +38,7 @@ beforeAll(() => {
     stdio: ['ignore', 'inherit', 'inherit', theirs],
   })
   binding.closeFd(theirs)
-  nursery = { process, stream: FrameStream.over(ours, {}) }
+  nursery = { process, stream: FrameStream.over(ours, streamSettings({})) }
 })
 
 afterAll(async () => {
@@ -54,8 +55,8 @@ export function startPeer(steps: readonly Step[], options: StreamOptions = {}): 
   const [control, theirControl] = pairUnix()
   const sockets = [theirs, theirControl].map(adoptOwned)
   nursery.stream.send(Buffer.from(JSON.stringify(steps)), sockets, { transfer: true })
-  const stream = FrameStream.over(ours, options)
-  const talk = FrameStream.over(control, {})
+  const stream = FrameStream.over(ours, streamSettings(options))
+  const talk = FrameStream.over(control, streamSettings({}))
   const answers = talk[Symbol.asyncIterator]()
   onTestFinished(() => {
     stream.destroy()
