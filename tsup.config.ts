@@ -41,6 +41,18 @@ export default defineConfig([
     noExternal: ['eventemitter3'],
     // CommonJS has no import.meta; src/transport/addon-path.ts, its only user, has __dirname there.
     define: { 'import.meta.url': 'undefined' },
+    // CommonJS has its own `require`: node:module, and making one, would take their part of a start.
+    esbuildPlugins: [
+      {
+        name: 'require',
+        setup(build) {
+          build.onResolve({ filter: /^node:module$/ }, ({ path }) => ({ path, namespace: 'require' }))
+          build.onLoad({ filter: /./, namespace: 'require' }, () => ({
+            contents: 'export const createRequire = () => module.require',
+          }))
+        },
+      },
+    ],
     plugins: [
       {
         name: 'commonjs',

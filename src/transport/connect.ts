@@ -52,11 +52,13 @@ export async function openUnix(address: Address, options: ConnectOptions): Promi
   const parsed = parseAddress(address)
   if (parsed.kind === 'fd') return adoptSocket(parsed.fd, 'connected', type)
 
-  const deadline = performance.now() + timeout
+  let deadline: number | undefined
   for (let delay = firstRetry; ; delay = Math.min(delay * 2, lastRetry)) {
     const fd = binding.connectSocket(parsed.bytes, number)
     if (fd >= 0) return { fd, address: parsed.text }
     if (fd !== Errno.EAGAIN) throw systemFailure(fd, 'connect', parsed.text, adviceFor(fd, type))
+    // Not before it is needed: the first look at the clock loads Node's perf_hooks.
+    deadline ??= performance.now() + timeout
     const left = deadline - performance.now()
     if (left <= 0) {
       throw new TimeoutError(`connect ${parsed.text}: the listener's backlog stayed full for ${timeout} ms`)

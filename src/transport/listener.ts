@@ -63,9 +63,9 @@ const firstRetry = 10
 const lastRetry = 1_000
 
 /** Over in a while, by no event that could be waited for. */
-const shortages = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
+const shortages = new Set<number>([Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
 /** About one connection, which is gone: given up by its client, or forbidden by a security module. */
-const lostConnections = new Set([Errno.ECONNABORTED, Errno.EINTR, Errno.EPERM, Errno.EACCES])
+const lostConnections = new Set<number>([Errno.ECONNABORTED, Errno.EINTR, Errno.EPERM, Errno.EACCES])
 
 export class Listener implements Disposable {
   /** To connect to: as it was given to `listen`, or, with `{ fd }`, where the socket is bound. */

@@ -3,8 +3,8 @@
  *
  * Nothing here is public. The native side decides nothing and validates nothing: the classes of this folder do.
  */
-import { createRequire } from 'node:module'
 import { addonPath } from './addon-path.js'
+import { load } from './node-modules.js'
 import type { SystemCalls } from './system-calls.js'
 
 /** Indexes into `control`; native/environment.h has the same. */
@@ -94,4 +94,4 @@ export interface Binding extends SystemCalls {
   mapMemfd(fd: number, length: number): ArrayBuffer | number
 }
 
-export const binding: Binding = createRequire(addonPath)(addonPath)
+export const binding: Binding = load(addonPath)

@@ -5,7 +5,8 @@
 import { createRequire } from 'node:module'
 import { addonPath } from './addon-path.js'
 
-const load = createRequire(addonPath)
+/** Of an absolute path, or of a module of Node's. dist is CommonJS: the build puts its own `require` here. */
+export const load: NodeJS.Require = createRequire(addonPath)
 
 export function nodeNet(): typeof import('node:net') {
   return load('node:net')

@@ -11,6 +11,6 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
 }
 
 /** Node 20 takes more than ten listeners for a leak and warns; newer versions expect any number, and so does this. */
-export function expectMany(signal: AbortSignal): void {
+function expectMany(signal: AbortSignal): void {
   setMaxListeners(0, signal)
 }

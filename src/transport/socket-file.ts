@@ -105,12 +105,15 @@ export class SocketFile {
 
 /** undefined when it cannot be had (no right to read the directory, a file system without locks, a holder who stays). */
 async function lockDirectory(directory: string, signal: AbortSignal | undefined): Promise<number | undefined> {
-  const deadline = performance.now() + lockPatience
+  let deadline: number | undefined
   for (;;) {
     const lock = binding.lockDirectory(directory)
     if (lock >= 0) return lock
     // Anybody who may read the directory can hold its lock for ever, which must not stop us.
-    if (lock !== Errno.EAGAIN || performance.now() >= deadline) return undefined
+    if (lock !== Errno.EAGAIN) return undefined
+    // Not before it is needed: the first look at the clock loads Node's perf_hooks.
+    deadline ??= performance.now() + lockPatience
+    if (performance.now() >= deadline) return undefined
     await wait(lockRetry, signal)
   }
 }

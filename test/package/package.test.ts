@@ -171,6 +171,27 @@ test('loads no codec but its own for frame streams', async () => {
   expect(loaded).toEqual(['function pillion('])
 })
 
+test('loads no module of Node’s before the first frame that Node itself does without', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'pillion-first-')), 's')
+  onTestFinished(() => rmSync(join(path, '..'), { recursive: true }))
+  const loaded = await evaluate<string[]>(`
+    import { connect, listen } from 'pillion'
+    const server = await listen(${JSON.stringify(path)})
+    const stream = await connect(server.address)
+    stream.send(Buffer.from('first'))
+    for await (const accepted of server) {
+      for await (const frame of accepted) break
+      break
+    }
+    const costly = /^NativeModule (?:net|stream|os|perf_hooks|worker_threads|timers\\/promises)$/
+    const loaded = process.moduleLoadList.filter((name) => costly.test(name))
+    stream.destroy()
+    server.close()
+    console.log(JSON.stringify(loaded))
+  `)
+  expect(loaded).toEqual([])
+})
+
 test('has types for import and for require, and they are the same types', { timeout: 60_000 }, async () => {
   const consumer = mkdtempSync(join(tmpdir(), 'pillion-consumer-'))
   onTestFinished(() => rmSync(consumer, { recursive: true }))

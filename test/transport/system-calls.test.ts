@@ -14,6 +14,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { constants } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { binding } from '../../src/transport/native.js'
 import { Errno, type FileIdentity, SOCK_STREAM } from '../../src/transport/system-calls.js'
@@ -31,6 +32,12 @@ beforeEach(() => {
 
 afterEach(() => {
   rmSync(directory, { recursive: true })
+})
+
+it('has the numbers of this machine’s errnos', () => {
+  const numbers = Object.keys(Errno).map((name) => [name, -(constants.errno as Record<string, number>)[name]!])
+  expect(Errno).toMatchObject(Object.fromEntries(numbers.filter(([, number]) => !Number.isNaN(number))))
+  expect(numbers.length).toBe(23)
 })
 
 describe('the ledger', () => {
