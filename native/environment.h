@@ -12,6 +12,7 @@
 
 #include "headroom.h"
 #include "ledger.h"
+#include "slab_pool.h"
 
 namespace pillion {
 
@@ -74,6 +75,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Ledger& ledger() { return ledger_; }
   Headroom& headroom() { return headroom_; }
   EdgeSet& edges();
+  SlabPool& slabs() { return *slabs_; }
   napi_async_context async_context() const { return async_context_; }
 
   int32_t* control() const { return control_; }
@@ -111,6 +113,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Ledger ledger_;
   Headroom headroom_;
   std::unique_ptr<EdgeSet> edges_;
+  std::shared_ptr<SlabPool> slabs_ = std::make_shared<SlabPool>();
   Closable* closables_ = nullptr;
   napi_async_context async_context_ = nullptr;
   napi_ref on_readable_ = nullptr;
