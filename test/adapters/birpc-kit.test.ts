@@ -2,17 +2,25 @@
 import { createBirpc } from 'birpc'
 import { describe, test } from 'vitest'
 import { overStream } from '../../src/adapters/birpc/index.js'
-import { type CallAdapter, callCases, type Service } from '../../src/adapters/testing/index.js'
+import { type CallAdapter, type CallEnd, callCases } from '../../src/adapters/testing/index.js'
 import { packValue } from '../../src/rpc/index.js'
+import type { FrameStream } from '../../src/stream/index.js'
 
 type Anything = Record<string, (...args: unknown[]) => unknown>
 
+function endOf(stream: FrameStream, functions: object): CallEnd {
+  const rpc = overStream(stream, (channel) => createBirpc<Anything, object>(functions, { ...channel, timeout: -1 }))
+  return {
+    call: (method, ...args) => rpc.$call(method, ...args),
+    tell: (method, ...args) => void rpc.$callEvent(method, ...args).catch(() => {}), // at the end it says so
+    close: () => rpc.$close(),
+  }
+}
+
 const adapter: CallAdapter = {
   descriptors: 'carried',
-  attach(stream, service) {
-    const rpc = overStream(stream, (channel) => createBirpc<Anything, Service>(service, { ...channel, timeout: -1 }))
-    return { call: (method, ...args) => rpc.$call(method, ...args), close: () => rpc.$close() }
-  },
+  attach: endOf,
+  attachClient: (stream) => endOf(stream, {}),
   samples: [
     undefined,
     null,

@@ -2,19 +2,27 @@
 import * as Comlink from 'comlink'
 import { describe, test } from 'vitest'
 import { streamEndpoint } from '../../src/adapters/comlink/index.js'
-import { type CallAdapter, callCases } from '../../src/adapters/testing/index.js'
+import { type CallAdapter, type CallEnd, callCases } from '../../src/adapters/testing/index.js'
 import { packValue } from '../../src/rpc/index.js'
+import type { FrameStream } from '../../src/stream/index.js'
 
 type Anything = Record<string, (...args: unknown[]) => unknown>
 
+function endOf(stream: FrameStream, service?: object): CallEnd {
+  const endpoint = streamEndpoint(stream, Comlink)
+  if (service !== undefined) Comlink.expose(service, endpoint)
+  const remote = Comlink.wrap<Anything>(endpoint)
+  return {
+    call: (method, ...args) => remote[method]?.(...args),
+    tell: (method, ...args) => void Promise.resolve(remote[method]?.(...args)).catch(() => {}), // comlink has no other
+    close: () => endpoint.close(),
+  }
+}
+
 const adapter: CallAdapter = {
   descriptors: 'carried',
-  attach(stream, service) {
-    const endpoint = streamEndpoint(stream, Comlink)
-    Comlink.expose(service, endpoint)
-    const remote = Comlink.wrap<Anything>(endpoint)
-    return { call: (method, ...args) => remote[method]?.(...args), close: () => endpoint.close() }
-  },
+  attach: endOf,
+  attachClient: endOf,
   samples: [undefined, null, -0, { when: new Date(7), set: new Set([1, 'a']) }, new Map([[{ a: 1 }, [undefined]]])],
   hostile: [
     null,

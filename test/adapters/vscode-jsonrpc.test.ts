@@ -12,15 +12,31 @@ import {
   PublishDiagnosticsNotification,
   ShutdownRequest,
 } from 'vscode-languageserver/node'
-import { callCases } from '../../src/adapters/testing/index.js'
+import { type CallEnd, callCases } from '../../src/adapters/testing/index.js'
 import * as adapter from '../../src/adapters/vscode-jsonrpc/index.js'
 import { contentLength, pillion } from '../../src/framing/index.js'
+import type { FrameStream } from '../../src/stream/index.js'
 import { named, streamPair } from '../support/streams.js'
 import { childStream } from './support/child-stream.js'
 import { jsonRpcScenarios } from './support/json-rpc-scenarios.js'
 import { passThousandEachWay } from './support/thousand-descriptors.js'
 
 describe('with vscode-jsonrpc 10', () => jsonRpcScenarios(library, adapter))
+
+function endOf(stream: FrameStream, service: object): CallEnd {
+  const connection = adapter.createMessageConnection(stream)
+  for (const [name, method] of Object.entries(service)) {
+    const run = (args: unknown[]) => method(...args)
+    connection.onRequest(name, run)
+    connection.onNotification(name, run)
+  }
+  connection.listen()
+  return {
+    call: (method, ...args) => connection.sendRequest(method, args),
+    tell: (method, ...args) => void connection.sendNotification(method, args).catch(() => {}), // at the end it says so
+    close: () => connection.dispose(),
+  }
+}
 
 describe.each([
   ['contentLength()', { codec: contentLength(), maxDescriptors: 1 }, 'refused'],
@@ -34,17 +50,8 @@ describe.each([
       '{"jsonrpc":"2.0","id":0,"result":1}',
       '{"jsonrpc":"2.0","id":"__proto__","method":"constructor","params":{"__proto__":1}}',
     ].map((text) => Buffer.from(text)),
-    attach(stream, service) {
-      const connection = adapter.createMessageConnection(stream)
-      for (const [name, method] of Object.entries(service)) {
-        connection.onRequest(name, (args: unknown[]) => (method as (...args: unknown[]) => unknown)(...args))
-      }
-      connection.listen()
-      return {
-        call: (method, ...args) => connection.sendRequest(method, args),
-        close: () => connection.dispose(),
-      }
-    },
+    attach: endOf,
+    attachClient: (stream) => endOf(stream, {}),
   })
   for (const { name, run } of cases) it(name, run)
 })

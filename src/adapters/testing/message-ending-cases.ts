@@ -28,6 +28,8 @@ export function messageEndingCases(adapter: MessageAdapter, on: On): Case[] {
       await trial.allClosed()
       expectAll(far.messages, sent)
       expect(near.closings.length === 1 && far.closings.length === 1, 'the close was told more than once')
+      const failure = near.closings[0] ?? far.closings[0]
+      expect(failure === undefined, `a clean close was told as a failure: ${String(failure)}`)
     }),
     on('receives behind its own end, where it has half-close', async (trial) => {
       const { near, far } = await messageLinkOf(trial, adapter)
