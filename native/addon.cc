@@ -3,7 +3,6 @@
 
 #include "environment.h"
 #include "memory_map.h"
-#include "slab_pool.h"
 #include "socket.h"
 #include "system_calls.h"
 #include "watcher.h"
@@ -13,7 +12,6 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   pillion::Socket::Init(env, exports);
   pillion::Watcher::Init(env, exports);
   pillion::InitMemoryMap(env, exports);
-  pillion::SlabPool::Init(env, exports);
   pillion::InitSystemCalls(env, exports);
   return exports;
 }

@@ -12,7 +12,6 @@
 
 #include "headroom.h"
 #include "ledger.h"
-#include "slab_pool.h"
 
 namespace pillion {
 
@@ -75,7 +74,6 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Ledger& ledger() { return ledger_; }
   Headroom& headroom() { return headroom_; }
   EdgeSet& edges();
-  SlabPool& slabs() { return *slabs_; }
   napi_async_context async_context() const { return async_context_; }
 
   int32_t* control() const { return control_; }
@@ -113,7 +111,6 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Ledger ledger_;
   Headroom headroom_;
   std::unique_ptr<EdgeSet> edges_;
-  std::shared_ptr<SlabPool> slabs_ = std::make_shared<SlabPool>();
   Closable* closables_ = nullptr;
   napi_async_context async_context_ = nullptr;
   napi_ref on_readable_ = nullptr;

@@ -13,6 +13,7 @@ import { FrameTable } from '../framing/frame-table.js'
 import type { CodecConnection } from '../framing/index.js'
 import { MessageDecoder } from '../framing/message-decoder.js'
 import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
+import { slabsAreGuarded } from '../transport/receive-slab.js'
 import { type Frame, ReceivedFrame } from './frame.js'
 import { type BatchOptions, type FrameBatch, ReceivedBatch } from './frame-batch.js'
 import { Inbox } from './inbox.js'
@@ -538,5 +539,7 @@ export class FrameReceiver {
 
 /** The rows become frames that outlive the wake-up: what they lie in must not be written again. */
 function keepBytes(table: FrameTable, received: Received): void {
-  if (!table.ownsBytes) received.keep()
+  if (table.ownsBytes) return
+  if (slabsAreGuarded()) received.keep()
+  else table.ownBytes()
 }

@@ -74,13 +74,6 @@ export interface Binding extends SystemCalls {
   /** Rows: pieces, descriptors, close them when sent (0, 1); a piece: chunk, start, length; descriptors. */
   readonly plan: Int32Array
   setSlab(slab: Uint8Array): void
-  /**
-   * 256 KiB of whatever content, which cannot be transferred; collected, it serves again. undefined where V8 takes no
-   * memory from outside.
-   */
-  takeSlab(): ArrayBuffer | undefined
-  /** Gives slabs that were not needed since the last time back to the system. Whether to call it again, in a while. */
-  trimSlabs(): boolean
   /** Opens the thread's set of edge-triggered descriptors, if it is not open; 0 or a negative errno. It stays open. */
   openEdgeSet(): number
   /** Whether so many descriptors (or a quarter of the table, if less) fit into the table. */

@@ -7,7 +7,7 @@ import { Backoff } from './backoff.js'
 import { closeDescriptors } from './descriptor.js'
 import { joinSpilled, messageSets, messageSpill } from './message-rows.js'
 import { binding, Control, Events, Status } from './native.js'
-import { keepReceived, receiveSlab, renewReceiveSlab } from './receive-slab.js'
+import { guardSlabsSoon, keepReceived, receiveSlab, renewReceiveSlab, slabsAreGuarded } from './receive-slab.js'
 import type { DescriptorSet, Received } from './received.js'
 import type { SocketHandlers } from './socket-handlers.js'
 import type { SocketSettings } from './socket-options.js'
@@ -53,6 +53,7 @@ export class Receiving implements Reader {
 
   /** Takes what the native side has left in `control` and `received`. */
   take(): void {
+    if (!slabsAreGuarded()) guardSlabsSoon()
     if (this.#settings.keepsMessages) this.#takeMessages()
     else this.#takeBytes()
   }
