@@ -7,6 +7,7 @@ import { checkOptions, checkSignal } from '../arguments.js'
 import { TimeoutError, UsageError } from '../errors.js'
 import { type Address, parseAddress } from './address.js'
 import { adoptSocket } from './adopt-socket.js'
+import { Deadline } from './deadline.js'
 import type { Descriptor } from './descriptor.js'
 import { binding } from './native.js'
 import { type SocketType, socketTypeNumber } from './socket-type.js'
@@ -52,14 +53,12 @@ export async function openUnix(address: Address, options: ConnectOptions): Promi
   const parsed = parseAddress(address)
   if (parsed.kind === 'fd') return adoptSocket(parsed.fd, 'connected', type)
 
-  let deadline: number | undefined
+  const deadline = new Deadline(timeout)
   for (let delay = firstRetry; ; delay = Math.min(delay * 2, lastRetry)) {
     const fd = binding.connectSocket(parsed.bytes, number)
     if (fd >= 0) return { fd, address: parsed.text }
     if (fd !== Errno.EAGAIN) throw systemFailure(fd, 'connect', parsed.text, adviceFor(fd, type))
-    // Not before it is needed: the first look at the clock loads Node's perf_hooks.
-    deadline ??= performance.now() + timeout
-    const left = deadline - performance.now()
+    const { left } = deadline
     if (left <= 0) {
       throw new TimeoutError(`connect ${parsed.text}: the listener's backlog stayed full for ${timeout} ms`)
     }

@@ -8,6 +8,7 @@
 import { dirname, isAbsolute, join } from 'node:path'
 import { SystemError, UsageError } from '../errors.js'
 import type { PathAddress } from './address.js'
+import { Deadline } from './deadline.js'
 import { binding } from './native.js'
 import { Errno, type FileIdentity } from './system-calls.js'
 import { succeeded, systemFailure } from './system-failure.js'
@@ -105,15 +106,12 @@ export class SocketFile {
 
 /** undefined when it cannot be had (no right to read the directory, a file system without locks, a holder who stays). */
 async function lockDirectory(directory: string, signal: AbortSignal | undefined): Promise<number | undefined> {
-  let deadline: number | undefined
+  const deadline = new Deadline(lockPatience)
   for (;;) {
     const lock = binding.lockDirectory(directory)
     if (lock >= 0) return lock
     // Anybody who may read the directory can hold its lock for ever, which must not stop us.
-    if (lock !== Errno.EAGAIN) return undefined
-    // Not before it is needed: the first look at the clock loads Node's perf_hooks.
-    deadline ??= performance.now() + lockPatience
-    if (performance.now() >= deadline) return undefined
+    if (lock !== Errno.EAGAIN || deadline.left <= 0) return undefined
     await wait(lockRetry, signal)
   }
 }
