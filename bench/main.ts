@@ -1,17 +1,17 @@
 /**
  * npm run bench: pillion and those it is compared with, side by side. docs/performance.md says how to read what it prints.
  */
-import { writeFileSync } from 'node:fs'
 import { measure } from './harness/measure.js'
 import type { Row } from './harness/rows.js'
 import type { Workload } from './harness/workloads.js'
-import { benchOptions, HelpAsked, usage } from './options.js'
+import { optionsOfCommandLine } from './options.js'
 import { placeOf, workloadTables } from './report/table.js'
+import { writeRows } from './report/write-rows.js'
 
 /** Fewer say too little of how far apart they lie. */
 const leastRounds = 5
 
-const options = readOptions()
+const options = optionsOfCommandLine()
 const rows: Row[] = []
 for (const workload of options.workloads) {
   if (!process.stderr.isTTY) console.error(`measuring ${workload.id}`)
@@ -21,21 +21,12 @@ for (const workload of options.workloads) {
   console.log(`\n${workload.id}: ${workload.title}\n`)
   console.log(found.length === 0 ? 'none of these takes part' : workloadTables(workload, rows))
   // After each, so that a run that is broken off leaves what it has.
-  if (options.json !== undefined) writeFileSync(options.json, asJson(rows))
+  if (options.json !== undefined) writeRows(options.json, rows)
 }
 console.log(`\n${placeOf(rows)}`)
 if (options.rounds < leastRounds) console.log(`${options.rounds} rounds: not to be quoted`)
 if (options.json !== undefined)
   console.log(`npm run bench:page -- ${options.json} draws the charts and writes the page`)
-
-function readOptions(): ReturnType<typeof benchOptions> {
-  try {
-    return benchOptions(process.argv.slice(2))
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`)
-    process.exit(error instanceof HelpAsked ? 0 : 2)
-  }
-}
 
 /** A workload of many cases has less time for each. */
 function lengthsFor({ cases }: Workload): { milliseconds: number; warmUp: number } {
@@ -46,8 +37,4 @@ function lengthsFor({ cases }: Workload): { milliseconds: number; warmUp: number
 /** One line that is written over, where somebody watches. */
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
-}
-
-function asJson(found: readonly Row[]): string {
-  return `[\n${found.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`
 }

@@ -16,12 +16,22 @@ export interface BenchOptions {
   readonly json: string | undefined
 }
 
-export const usage = `npm run bench -- [--only W2[,W3…]] [--contenders a,b] [--rounds N] [--quick] [--milliseconds N] [--json FILE]
+const usage = `npm run bench -- [--only W2[,W3…]] [--contenders a,b] [--rounds N] [--quick] [--milliseconds N] [--json FILE]
   workloads: ${workloads.map(({ id }) => id).join(' ')}
   contenders: ${Object.keys(contenders).join(' ')}`
 
 /** Somebody asked for the usage alone. */
 export class HelpAsked extends Error {}
+
+/** Of this process's command line. Ends the process where it says nothing that can be done. */
+export function optionsOfCommandLine(): BenchOptions {
+  try {
+    return benchOptions(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    process.exit(error instanceof HelpAsked ? 0 : 2)
+  }
+}
 
 /** Throws an Error that says what is wrong. */
 export function benchOptions(args: readonly string[]): BenchOptions {

@@ -6,13 +6,15 @@ import type { Measuring } from './measure.js'
 import { Pair } from './pair.js'
 import type { Case, Workload } from './workloads.js'
 
+type Progress = Pick<Measuring, 'progress'>
+
 export class Field {
   readonly #workload: Workload
-  readonly #measuring: Measuring
+  readonly #measuring: Progress
   readonly #pairs = new Map<string, Pair>()
   readonly #failures = new Map<string, string>()
 
-  static async start(workload: Workload, one: Case, names: readonly string[], measuring: Measuring): Promise<Field> {
+  static async start(workload: Workload, one: Case, names: readonly string[], measuring: Progress): Promise<Field> {
     const field = new Field(workload, measuring)
     for (const name of names) {
       measuring.progress(`${workload.id} ${one.at ?? ''} starting ${name}`)
@@ -24,7 +26,7 @@ export class Field {
     return field
   }
 
-  private constructor(workload: Workload, measuring: Measuring) {
+  private constructor(workload: Workload, measuring: Progress) {
     this.#workload = workload
     this.#measuring = measuring
   }
@@ -38,12 +40,12 @@ export class Field {
     return this.each(what, (pair) => pair.tellClient('run', milliseconds))
   }
 
-  async each(what: string, order: (pair: Pair) => Promise<Metrics>): Promise<Map<string, Metrics>> {
-    const found = new Map<string, Metrics>()
+  async each<Found>(what: string, order: (pair: Pair, name: string) => Promise<Found>): Promise<Map<string, Found>> {
+    const found = new Map<string, Found>()
     for (const [name, pair] of [...this.#pairs]) {
       this.#measuring.progress(`${this.#workload.id} ${what} ${name}`)
       try {
-        found.set(name, await order(pair))
+        found.set(name, await order(pair, name))
       } catch (error) {
         this.#failures.set(name, (error as Error).message)
         this.#pairs.delete(name)

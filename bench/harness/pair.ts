@@ -78,13 +78,7 @@ export class Pair {
   /** The processes at work, by what they are. */
   get processes(): ReadonlyMap<'server' | 'client' | 'both', number> {
     const client = this.#client.pid
-    if (this.#server !== undefined) {
-      return new Map([
-        ['server', this.#server.pid],
-        ['client', client],
-      ])
-    }
-    const [server] = childrenOf(client)
+    const server = this.#server?.pid ?? childrenOf(client)[0]
     if (server === undefined) return new Map([['both', client]])
     return new Map([
       ['server', server],

@@ -4,8 +4,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Field } from '../harness/field.js'
 import { makeFolder, removeFolder } from '../harness/folders.js'
-import { Pair } from '../harness/pair.js'
+import type { Pair } from '../harness/pair.js'
 import type { Workload } from '../harness/workloads.js'
 import type { Metrics } from '../roles/setting.js'
 import { type Counts, countingCalls, countsOf, timing } from './counts.js'
@@ -32,46 +33,11 @@ export interface Profiling {
   progress(text: string): void
 }
 
-export async function profileWorkload(
-  workload: Workload,
-  names: readonly string[],
-  { rounds, milliseconds, progress }: Profiling,
-): Promise<Profile[]> {
-  const [one] = workload.cases
-  if (one === undefined) throw new Error(`${workload.id} has no case`)
-  const watched = new Map<string, WatchedPair>()
-  const profiles: Profile[] = []
-
-  /** Each of them in turn; who fails is out, and told of. */
-  async function each(what: string, of: Iterable<string>, step: (name: string) => Promise<unknown>): Promise<void> {
-    for (const name of [...of]) {
-      progress(`${workload.id} ${what} ${name}`)
-      try {
-        await step(name)
-      } catch (error) {
-        progress(`${name} is out: ${(error as Error).message}`)
-        await watched.get(name)?.end()
-        watched.delete(name)
-      }
-    }
-  }
-  const the = (name: string): WatchedPair => watched.get(name) as WatchedPair
-
-  try {
-    await each('starting', names, async (name) =>
-      watched.set(name, new WatchedPair(name, await Pair.start(workload, one, name))),
-    )
-    await each('warming', watched.keys(), (name) => the(name).run(Math.max(1500, milliseconds)))
-    for (let round = 1; round <= rounds; round++) {
-      await each(`timing ${round}/${rounds}`, watched.keys(), (name) => the(name).time(milliseconds))
-    }
-    await each('counting and sampling', watched.keys(), async (name) => {
-      profiles.push(...(await the(name).profiles(workload, milliseconds)))
-    })
-    return profiles
-  } finally {
-    for (const pair of watched.values()) await pair.end()
-  }
+/** A round that perf looks at; what it has seen of an end goes to the folder's file of the end's name. */
+interface Look {
+  readonly pair: Pair
+  readonly milliseconds: number
+  readonly folder: string
 }
 
 interface TimedRound {
@@ -79,74 +45,86 @@ interface TimedRound {
   readonly ends: ReadonlyMap<string, Counts>
 }
 
-/** A contender's two ends, and what perf has seen of them. */
-class WatchedPair {
-  readonly #name: string
-  readonly #pair: Pair
-  readonly #folder = makeFolder()
-  readonly #timed: TimedRound[] = []
-
-  constructor(name: string, pair: Pair) {
-    this.#name = name
-    this.#pair = pair
-  }
-
-  run(milliseconds: number): Promise<Metrics> {
-    return this.#pair.tellClient('run', milliseconds)
-  }
-
-  async time(milliseconds: number): Promise<void> {
-    const metrics = await this.#watch(milliseconds, timing)
-    const ends = new Map([...this.#pair.processes.keys()].map((end) => [end, this.#countsOf(end)] as const))
-    this.#timed.push({ metrics, ends })
-  }
-
-  async profiles({ id, metrics: [metric = ''] }: Workload, milliseconds: number): Promise<Profile[]> {
-    const timed = middle(this.#timed, ({ metrics }) => metrics[metric] as number)
-    const counted = await this.#watch(milliseconds, countingCalls)
-    const calls = new Map([...timed.ends.keys()].map((end) => [end, this.#countsOf(end).calls] as const))
-    await this.#watch(milliseconds, sampling)
-    return Promise.all(
-      [...timed.ends].map(async ([end, { nanoseconds, faults, switches }]) => {
-        const each = (times: number): number => times / operationsOf(timed.metrics)
-        return {
-          workload: id,
-          contender: this.#name,
-          end,
-          value: timed.metrics[metric] as number,
-          nanoseconds: each(nanoseconds),
-          faults: each(faults),
-          switches: each(switches),
-          calls: Object.fromEntries(
-            Object.entries(calls.get(end) ?? {}).map(([call, times]) => [call, times / operationsOf(counted)] as const),
-          ),
-          shares: await sharesIn(this.#file(end)),
-        }
-      }),
+export async function profileWorkload(
+  workload: Workload,
+  names: readonly string[],
+  profiling: Profiling,
+): Promise<Profile[]> {
+  const { rounds, milliseconds, progress } = profiling
+  const [one] = workload.cases
+  if (one === undefined) throw new Error(`${workload.id} has no case`)
+  const folder = makeFolder()
+  const field = await Field.start(workload, one, names, profiling)
+  try {
+    const timed = new Map<string, TimedRound[]>(names.map((name) => [name, []]))
+    await field.run(Math.max(1500, milliseconds), 'warming')
+    for (let round = 1; round <= rounds; round++) {
+      const found = await field.each(`timing ${round}/${rounds}`, (pair) => time({ pair, milliseconds, folder }))
+      for (const [name, times] of found) timed.get(name)?.push(times)
+    }
+    const profiles = await field.each('counting and sampling', (pair, name) =>
+      profilesOf(workload, name, { pair, milliseconds, folder }, timed.get(name) ?? []),
     )
+    for (const name of names) {
+      const failure = field.failureOf(name)
+      if (failure !== undefined) progress(`${name} is out: ${failure}`)
+    }
+    return [...profiles.values()].flat()
+  } finally {
+    await field.end()
+    removeFolder(folder)
   }
+}
 
-  async end(): Promise<void> {
-    await this.#pair.end()
-    removeFolder(this.#folder)
-  }
+async function time(look: Look): Promise<TimedRound> {
+  const metrics = await watch(look, timing)
+  return { metrics, ends: countsOfEnds(look) }
+}
 
-  /** A round, with perf looking at all of its processes. */
-  async #watch(milliseconds: number, args: (file: string) => readonly string[]): Promise<Metrics> {
-    const perfs = [...this.#pair.processes].map(([end, pid]) => new Perf(args(this.#file(end)), pid))
-    for (const perf of perfs) await perf.start()
-    const metrics = await this.run(milliseconds)
-    for (const perf of perfs) await perf.stop()
-    return metrics
-  }
+/** Of both ends, by what was timed and two rounds more. */
+async function profilesOf(
+  { id, metrics: [metric = ''] }: Workload,
+  contender: string,
+  look: Look,
+  rounds: readonly TimedRound[],
+): Promise<Profile[]> {
+  const timed = middle(rounds, ({ metrics }) => metrics[metric] as number)
+  const counted = await watch(look, countingCalls)
+  const calls = countsOfEnds(look)
+  await watch(look, sampling)
+  return Promise.all(
+    [...timed.ends].map(async ([end, { nanoseconds, faults, switches }]) => {
+      const each = (times: number): number => times / operationsOf(timed.metrics)
+      return {
+        workload: id,
+        contender,
+        end,
+        value: timed.metrics[metric] as number,
+        nanoseconds: each(nanoseconds),
+        faults: each(faults),
+        switches: each(switches),
+        calls: Object.fromEntries(
+          Object.entries(calls.get(end)?.calls ?? {}).map(([call, times]) => [call, times / operationsOf(counted)]),
+        ),
+        shares: await sharesIn(join(look.folder, end)),
+      }
+    }),
+  )
+}
 
-  #countsOf(end: string): Counts {
-    return countsOf(readFileSync(this.#file(end), 'utf8'))
-  }
+async function watch(
+  { pair, milliseconds, folder }: Look,
+  args: (file: string) => readonly string[],
+): Promise<Metrics> {
+  const perfs = [...pair.processes].map(([end, pid]) => new Perf(args(join(folder, end)), pid))
+  for (const perf of perfs) await perf.start()
+  const metrics = await pair.tellClient('run', milliseconds)
+  for (const perf of perfs) await perf.stop()
+  return metrics
+}
 
-  #file(end: string): string {
-    return join(this.#folder, end)
-  }
+function countsOfEnds({ pair, folder }: Look): Map<string, Counts> {
+  return new Map([...pair.processes.keys()].map((end) => [end, countsOf(readFileSync(join(folder, end), 'utf8'))]))
 }
 
 function middle(rounds: readonly TimedRound[], what: (round: TimedRound) => number): TimedRound {
