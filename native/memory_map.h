@@ -1,4 +1,4 @@
-// Sealed memfds as memory of this process.
+// What a sealed memfd holds, as memory of this process.
 #pragma once
 
 #include <napi.h>

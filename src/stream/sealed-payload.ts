@@ -1,12 +1,13 @@
 /**
- * Payloads that travel in a sealed memfd: the last of the frame's descriptors, mapped here, closed right away.
+ * Payloads that travel in a sealed memfd: the last of the frame's descriptors, mapped or read here, closed right away.
  *
- * Only memory that nobody can shrink or change is mapped: a peer that could would end this process by SIGBUS, or change
+ * Only memory that nobody can shrink or change is accepted: a peer that could would end this process by SIGBUS, or change
  * what was checked already (docs/protocol.md).
  */
 import { ProtocolError } from '../errors.js'
 import { memfdLength } from '../framing/codecs/pillion.js'
 import type { BearingFrame, FrameLimits, FrameTable } from '../framing/index.js'
+import { allocateFresh } from '../framing/large-frame.js'
 import { binding } from '../transport/native.js'
 import { Errno } from '../transport/system-calls.js'
 import { systemFailure } from '../transport/system-failure.js'
@@ -14,18 +15,42 @@ import { ReceivedFrame } from './frame.js'
 
 /**
  * The frame whose payload `table`'s row points at. If its memfd was lost the payload is empty, and `lost` says so.
- * Throws ProtocolError or FrameTooLargeError for a memfd that is not what was announced; the row then keeps its
- * descriptors.
+ * Throws ProtocolError or FrameTooLargeError for a memfd that is not what was announced, SystemError where there is no memory
+ * for it; the row then keeps its descriptors.
  */
 export function openSealed(table: FrameTable, row: number, bearing: BearingFrame, limits: FrameLimits): ReceivedFrame {
   if (bearing.lost > 0) return ReceivedFrame.of(new Uint8Array(0), bearing.fds, bearing.lost)
   const position = table.position(row)
   const length = memfdLength(table.bytes.subarray(table.start(row), table.end(row)), limits, position)
   const memfd = bearing.fds[bearing.fds.length - 1] as number
-  const memory = binding.mapMemfd(memfd, length)
-  if (typeof memory === 'number') throw refusal(memory, length, position)
+  const status = binding.checkMemfd(memfd, length)
+  if (status !== 0) throw refusal(status, length, position)
+  const payload = binding.mapsMemfds ? map(memfd, length) : read(memfd, length)
   binding.closeFd(memfd)
-  return ReceivedFrame.of(new Uint8Array(memory), bearing.fds.slice(0, -1), 0)
+  return ReceivedFrame.of(payload, bearing.fds.slice(0, -1), 0)
+}
+
+function map(memfd: number, length: number): Uint8Array {
+  const memory = binding.mapMemfd(memfd, length)
+  if (typeof memory === 'number') throw systemFailure(memory, 'mmap', undefined, aPayloadOf(length))
+  return new Uint8Array(memory)
+}
+
+/** Into memory of V8's own, which lives as long as anybody has it, in whatever thread (see native/memory_map.cc). */
+function read(memfd: number, length: number): Uint8Array {
+  const memory = allocate(length)
+  const status = binding.readMemfd(memfd, memory)
+  if (status !== 0) throw systemFailure(status, 'pread', undefined, aPayloadOf(length))
+  return memory
+}
+
+function allocate(length: number): Uint8Array {
+  try {
+    return allocateFresh(length)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw systemFailure(Errno.ENOMEM, 'pread', undefined, aPayloadOf(length))
+  }
 }
 
 function refusal(errno: number, length: number, position: number): Error {
@@ -35,6 +60,10 @@ function refusal(errno: number, length: number, position: number): Error {
     case Errno.EINVAL:
       return new ProtocolError(`the memfd of a payload is no memfd, or shorter than ${length} bytes`, position)
     default:
-      return systemFailure(errno, 'mmap', undefined, `a payload of ${length} bytes`)
+      return systemFailure(errno, 'fstat', undefined, aPayloadOf(length))
   }
+}
+
+function aPayloadOf(length: number): string {
+  return `a payload of ${length} bytes`
 }

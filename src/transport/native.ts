@@ -90,8 +90,14 @@ export interface Binding extends SystemCalls {
     keepsMessages: boolean,
   ) => NativeSocket
   readonly Watcher: new (fd: number, onReady: () => void) => NativeWatcher
-  /** The memfd's first `length` bytes as memory, privately mapped, or a negative errno. */
+  /** Whether this thread may map: not where another might have the memory when this one ends. */
+  readonly mapsMemfds: boolean
+  /** 0 if it is one, `length` bytes long at least, and sealed against shrinking and writing; or a negative errno. */
+  checkMemfd(fd: number, length: number): number
+  /** A checked memfd's first `length` bytes as memory, privately mapped, or a negative errno. */
   mapMemfd(fd: number, length: number): ArrayBuffer | number
+  /** Fills `memory` with a checked memfd's beginning; 0 or a negative errno. */
+  readMemfd(fd: number, memory: Uint8Array): number
 }
 
 export const binding: Binding = load(addonPath)

@@ -44,3 +44,10 @@ it('a process that is killed by a signal, its workers busy, dies of that signal'
 
   expect(outcome).toMatchObject({ signal: 'SIGTERM', stderr: '' })
 })
+
+// Newer than Node 20.
+const transfers = 'transfer' in ArrayBuffer.prototype ? ['ArrayBuffer.prototype.transfer'] : []
+
+it.each(['a byte stream', ...transfers])('what came by memfd outlives its worker, passed on by %s', async (how) => {
+  expect(await answersOf('memory-passed-on.mjs', [how])).toEqual([{ length: 1024 * 1024, sevens: true }])
+})
