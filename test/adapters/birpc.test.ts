@@ -15,6 +15,7 @@ interface EndOptions {
   readonly functions?: object
   readonly eventNames?: string[]
   readonly maxQueued?: number
+  readonly maxUntaken?: number
 }
 
 function end(stream: FrameStream, { functions = {}, eventNames = [], ...options }: EndOptions = {}) {
@@ -28,6 +29,20 @@ function end(stream: FrameStream, { functions = {}, eventNames = [], ...options 
 function ends(functions: object, options: Omit<EndOptions, 'functions'> = {}) {
   const [left, right] = streamPair()
   return { near: end(left, options), far: end(right, { functions }), streams: [left, right] as const }
+}
+
+/** Functions that are done when the test says so. */
+function hanging() {
+  const seen: Descriptor[] = []
+  let finish: () => void = () => {}
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  const hang = (...args: unknown[]) => {
+    seen.push(...(args.flat() as Descriptor[]))
+    return finished
+  }
+  return { functions: { hang, fine: () => 1 }, seen, finish: () => finish() }
 }
 
 describe('birpc over a stream', () => {
@@ -212,6 +227,40 @@ describe('descriptors in birpc', () => {
     expect(nameOf(seen[0] as Descriptor)).toBe('kept')
     finish()
     await until(() => seen[0]?.closed === true)
+  })
+
+  it('fail a call that comes with more than functions that are not done may hold, and it alone', async () => {
+    const [left, right] = streamPair()
+    const { functions, seen, finish } = hanging()
+    const near = end(left)
+    end(right, { functions, maxUntaken: 10 })
+    using file = named('held')
+    const calls = Array.from({ length: 5 }, () => near.hang?.(file, [file]))
+    await expect(near.hang?.(file)).rejects.toMatchObject({
+      name: 'RpcError',
+      message: expect.stringMatching('maxUntaken'),
+    })
+    expect(seen).toHaveLength(10)
+    expect(await near.fine?.()).toBe(1)
+    Descriptor.own(seen[0]?.take() as number).close()
+    const one = near.hang?.(file)
+    finish()
+    await Promise.all([...calls, one])
+    for (let i = 0; i < 30; i++) await near.hang?.(file)
+    expect(seen.every(({ closed }) => closed)).toBe(true)
+  })
+
+  it('end the stream where nobody could be told that an event comes with too many', async () => {
+    const [left, right] = streamPair()
+    const { functions, seen, finish } = hanging()
+    const near = end(left, { eventNames: ['hang'] })
+    end(right, { functions, maxUntaken: 10 })
+    using file = named('held')
+    for (let i = 0; i < 11; i++) near.hang?.(file).catch(() => {}) // as a rule nobody would look
+    await expect(right.closed).rejects.toMatchObject({ type: 'overloaded' })
+    expect(seen.map(({ closed }) => closed)).toEqual(Array(10).fill(false))
+    finish()
+    await until(() => seen.every(({ closed }) => closed))
   })
 
   it('are moved by a result', async () => {

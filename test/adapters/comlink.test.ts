@@ -4,14 +4,7 @@ import * as Comlink from 'comlink'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type ComlinkOptions, streamEndpoint } from '../../src/adapters/comlink/index.js'
 import { RpcError, sendValue, unpackValue } from '../../src/rpc/index.js'
-import {
-  adopt,
-  ClosedError,
-  type Descriptor,
-  type FrameStream,
-  PillionError,
-  UsageError,
-} from '../../src/stream/index.js'
+import { adopt, ClosedError, Descriptor, type FrameStream, PillionError, UsageError } from '../../src/stream/index.js'
 import { adoptOwned } from '../../src/transport/descriptor.js'
 import { pairUnix } from '../../src/transport/index.js'
 import { destroyedAfterTest, named, nameOf, streamPair, take, until } from '../support/streams.js'
@@ -298,6 +291,33 @@ describe('descriptors in comlink', () => {
     expect(nameOf(seen[0] as Descriptor)).toBe('kept')
     end()
     await until(() => seen[0]?.closed === true)
+  })
+
+  it('fail a call that comes with more than methods that are not done may hold, and it alone', async () => {
+    const seen: Descriptor[] = []
+    let finish: () => void = () => {}
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const hang = (...files: Descriptor[]) => {
+      seen.push(...files)
+      return finished
+    }
+    const { remote } = exposed({ hang, fine: () => 1 }, { maxUntaken: 10 })
+    using file = named('held')
+    const calls = Array.from({ length: 5 }, () => remote.hang(file, file))
+    await expect(remote.hang(file)).rejects.toMatchObject({
+      name: 'RpcError',
+      message: expect.stringMatching('maxUntaken'),
+    })
+    expect(seen).toHaveLength(10)
+    expect(await remote.fine()).toBe(1)
+    Descriptor.own(seen[0]?.take() as number).close()
+    const one = remote.hang(file)
+    finish()
+    await Promise.all([...calls, one])
+    for (let i = 0; i < 30; i++) await remote.hang(file)
+    await until(() => seen.every(({ closed }) => closed))
   })
 
   it('of a call whose proxy is released meanwhile are closed at both ends', async () => {

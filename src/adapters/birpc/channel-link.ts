@@ -5,6 +5,7 @@
 import type { ChannelOptions } from 'birpc'
 import { ClosedError, UsageError } from '../../errors.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
+import { Untaken, type UntakenOptions } from '../link/untaken.js'
 import { closeAll, lostOnTheWay, settles } from '../link/unwanted.js'
 import { ValueLink, type ValueLinkOptions } from '../link/value-link.js'
 import { checkedMessage, failed, type Message } from './messages.js'
@@ -22,13 +23,20 @@ export class ChannelLink {
   readonly #onEnd: ((error: Error) => void) | undefined
   /** Calls of ours that have no answer yet, where nobody else can tell them of the end. */
   readonly #pending = new Set<string>()
+  /** What calls of the peer's came with. */
+  readonly #untaken: Untaken<Message>
   #listener: Listener | undefined
 
   /** @param onEnd tells birpc of the end; without it, each pending call is rejected */
-  constructor(stream: FrameStream, options: ValueLinkOptions, onEnd?: (error: Error) => void) {
+  constructor(
+    stream: FrameStream,
+    { maxUntaken, ...limits }: ValueLinkOptions & UntakenOptions,
+    onEnd?: (error: Error) => void,
+  ) {
     this.#stream = stream
     this.#onEnd = onEnd
-    this.#link = new ValueLink(stream, options)
+    this.#link = new ValueLink(stream, limits)
+    this.#untaken = new Untaken(maxUntaken)
     this.channel = {
       post: (message: Message) => (message.t === 's' ? this.#answer(message) : this.#call(message)),
       on: (listener) => this.#begin(listener as Listener),
@@ -64,20 +72,17 @@ export class ChannelLink {
   }
 
   #receive(message: Message, descriptors: readonly Descriptor[], lost: number): void {
-    const { i } = message
-    if (message.t === 's') {
-      this.#pending.delete(i as string)
-      if (lost > 0) {
-        closeAll(descriptors)
-        this.#handle({ t: 's', i: i as string, e: lostOnTheWay() })
-      } else if (descriptors.length === 0) this.#handle(message)
-      else if (!this.#settles(message)) closeAll(descriptors)
-    } else if (lost > 0 && i !== undefined) {
-      closeAll(descriptors)
-      this.#answer({ t: 's', i, e: lostOnTheWay() })
-    } else {
-      this.#handle(message, descriptors)
+    if (message.t === 'q') {
+      this.#called(message, descriptors, lost)
+      return
     }
+    const i = message.i as string
+    this.#pending.delete(i)
+    if (lost > 0) {
+      closeAll(descriptors)
+      this.#handle({ t: 's', i, e: lostOnTheWay() })
+    } else if (descriptors.length === 0) this.#handle(message)
+    else if (!this.#settles(message)) closeAll(descriptors)
   }
 
   /** Nobody asks what a promise is rejected with for `then`: so an error comes as a result too, which rejects. */
@@ -89,12 +94,26 @@ export class ChannelLink {
     )
   }
 
+  #called(message: Message, descriptors: readonly Descriptor[], lost: number): void {
+    const { i } = message
+    try {
+      this.#untaken.add(message, descriptors)
+      if (lost > 0 && i !== undefined) throw lostOnTheWay()
+    } catch (error) {
+      this.#untaken.close(message)
+      if (i === undefined) this.#stream.destroy(error as Error)
+      else this.#answer({ t: 's', i, e: error })
+      return
+    }
+    this.#handle(message)
+  }
+
   /** What a call came with is closed when it is over, unless somebody has taken it. */
-  #handle(message: Message, descriptors: readonly Descriptor[] = []): void {
+  #handle(message: Message): void {
     this.#listener?.(message).then(
-      () => closeAll(descriptors),
+      () => this.#untaken.close(message),
       (error: unknown) => {
-        closeAll(descriptors)
+        this.#untaken.close(message)
         if (message.t === 'q' && message.i !== undefined) this.#answer(failed(message.i, error))
       },
     )

@@ -5,11 +5,12 @@
  */
 import type { BirpcResolver, ChannelOptions } from 'birpc'
 import type { FrameStream } from '../../stream/index.js'
+import type { UntakenOptions } from '../link/untaken.js'
 import type { ValueLinkOptions } from '../link/value-link.js'
 import { ChannelLink } from './channel-link.js'
 import { ownFunction } from './messages.js'
 
-export type BirpcStreamOptions = ValueLinkOptions
+export type BirpcStreamOptions = ValueLinkOptions & UntakenOptions
 
 /** To be given to `createBirpc`, alone or among other options. */
 export interface BirpcChannel extends ChannelOptions {

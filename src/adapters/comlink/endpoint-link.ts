@@ -6,7 +6,7 @@ import type { Endpoint } from 'comlink'
 import { ClosedError, UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
-import { CallDescriptors } from '../link/call-descriptors.js'
+import { Untaken, type UntakenOptions } from '../link/untaken.js'
 import { closeAll, lostOnTheWay, settles } from '../link/unwanted.js'
 import { ValueLink, type ValueLinkOptions } from '../link/value-link.js'
 import { giveUp, Listeners } from './in-stream-port.js'
@@ -24,11 +24,13 @@ export class EndpointLink {
   /** Calls of ours that have no answer yet, and whose. */
   readonly #pending = new Map<string, Port>()
   /** What calls of the peer's came with. */
-  readonly #borrowed = new CallDescriptors<unknown>()
+  readonly #untaken: Untaken<unknown>
   #started = false
 
-  constructor(stream: FrameStream, maxProxies: number, options: ValueLinkOptions) {
-    this.#link = new ValueLink(stream, options, answeredTogether)
+  constructor(stream: FrameStream, maxProxies: number, options: ValueLinkOptions & UntakenOptions) {
+    const { maxUntaken, ...limits } = options
+    this.#link = new ValueLink(stream, limits, answeredTogether)
+    this.#untaken = new Untaken(maxUntaken)
     const port = { listeners: new Listeners() }
     this.#proxies = new Proxies(port, maxProxies, (...posted) => this.#post(...posted))
     this.root = {
@@ -86,7 +88,7 @@ export class EndpointLink {
       if (error instanceof UsageError) throw error // what cannot travel: comlink says so in its own words
       this.#link.sendMoved([channel, throwing(message.id, error)])
     } finally {
-      this.#borrowed.end(message.id)
+      this.#untaken.close(message.id)
     }
   }
 
@@ -107,8 +109,8 @@ export class EndpointLink {
   #called(channel: number, message: Message, descriptors: readonly Descriptor[], lost: number): boolean {
     const { id } = message
     const refusal = lost > 0 ? lostOnTheWay() : refusalOf(message)
-    this.#borrowed.add(id, descriptors)
     try {
+      this.#untaken.add(id, descriptors)
       if (refusal !== undefined) throw refusal
       const call = new ShownCall(message)
       this.#proxies.called(-channel)?.listeners.tell(call)

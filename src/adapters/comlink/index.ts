@@ -6,13 +6,14 @@
  */
 import type { Endpoint } from 'comlink'
 import type { FrameStream } from '../../stream/index.js'
+import type { UntakenOptions } from '../link/untaken.js'
 import type { ValueLinkOptions } from '../link/value-link.js'
 import { EndpointLink } from './endpoint-link.js'
 import { type Comlink, sendProxiesInStream } from './in-stream-port.js'
 
 export type { Comlink } from './in-stream-port.js'
 
-export interface ComlinkOptions extends ValueLinkOptions {
+export interface ComlinkOptions extends ValueLinkOptions, UntakenOptions {
   /** Objects passed by `proxy` that the peer has not released; passing one more fails. Default 10,000. */
   readonly maxProxies?: number
 }

@@ -4,6 +4,7 @@
  */
 import { RpcError } from '../../rpc/index.js'
 import type { Descriptor } from '../../stream/index.js'
+import { closeAll } from './unwanted.js'
 
 const leavings = new WeakMap<Descriptor, () => void>()
 
@@ -14,13 +15,16 @@ export function taken(descriptor: Descriptor): void {
 }
 
 export interface UntakenOptions {
-  /** Received descriptors that nobody has taken yet; with more the connection ends. Default 1,024. */
+  /**
+   * Received descriptors that nobody has taken or closed yet, of calls that are not over above all. With more a call fails
+   * by an RpcError of type `overloaded`, where the adapter can let it fail alone; else the connection ends. Default 1,024.
+   */
   readonly maxUntaken?: number
 }
 
-export class Untaken {
+export class Untaken<Call = number> {
   readonly #max: number
-  readonly #byCall = new Map<number, Set<Descriptor>>()
+  readonly #byCall = new Map<Call, Set<Descriptor>>()
   #count = 0
 
   constructor(max = 1024) {
@@ -33,12 +37,18 @@ export class Untaken {
   }
 
   /** Whether the call came with some that nobody has taken yet. */
-  has(call: number): boolean {
+  has(call: Call): boolean {
     return this.#byCall.has(call)
   }
 
-  /** Owns them until they are taken. Throws RpcError when they are too many; it owns them all the same. */
-  add(call: number, descriptors: readonly Descriptor[]): void {
+  /** Owns them until they are taken. Throws RpcError where that would be too many, and has closed them. */
+  add(call: Call, descriptors: readonly Descriptor[]): void {
+    if (descriptors.length === 0) return
+    if (this.#count + descriptors.length > this.#max) this.#forgetClosed()
+    if (this.#count + descriptors.length > this.#max) {
+      closeAll(descriptors)
+      throw new RpcError('overloaded', `more than ${this.#max} descriptors that nobody takes (maxUntaken)`)
+    }
     const held = this.#byCall.get(call) ?? new Set()
     this.#byCall.set(call, held)
     for (const descriptor of descriptors) {
@@ -46,14 +56,13 @@ export class Untaken {
       leavings.set(descriptor, () => this.#leave(call, descriptor))
     }
     this.#count += descriptors.length
-    if (this.#count > this.#max) this.#forgetClosed()
-    if (this.#count <= this.#max) return
-    throw new RpcError('overloaded', `more than ${this.#max} descriptors that nobody takes (maxUntaken)`)
   }
 
   /** Closes those of a call that is over. */
-  close(call: number): void {
-    for (const descriptor of this.#byCall.get(call) ?? []) {
+  close(call: Call): void {
+    const held = this.#byCall.get(call)
+    if (held === undefined) return
+    for (const descriptor of held) {
       descriptor.close()
       taken(descriptor)
     }
@@ -63,7 +72,7 @@ export class Untaken {
     for (const call of [...this.#byCall.keys()]) this.close(call)
   }
 
-  #leave(call: number, descriptor: Descriptor): void {
+  #leave(call: Call, descriptor: Descriptor): void {
     const held = this.#byCall.get(call)
     if (held?.delete(descriptor) !== true) return
     this.#count--
