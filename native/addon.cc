@@ -2,12 +2,14 @@
 #include <napi.h>
 
 #include "environment.h"
+#include "freed_memory.h"
 #include "memory_map.h"
 #include "socket.h"
 #include "system_calls.h"
 #include "watcher.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  pillion::KeepFreedMemory();
   pillion::Environment::Init(env, exports);
   pillion::Socket::Init(env, exports);
   pillion::Watcher::Init(env, exports);
