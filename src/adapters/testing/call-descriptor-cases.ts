@@ -4,7 +4,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type CallAdapter, linkOf, serviceFor } from './call-link.js'
-import { type Case, expect, numbersIn, type On, type Trial } from './trial.js'
+import { numbersIn } from './numbered-files.js'
+import { type Case, expect, type On, type Trial } from './trial.js'
 
 export function callDescriptorCases(adapter: CallAdapter, on: On): Case[] {
   return adapter.descriptors === 'carried' ? carried(adapter, on) : refused(adapter, on)

@@ -3,7 +3,8 @@
  */
 import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
-import { expect, numbersIn, type Trial, type TrialSettings } from './trial.js'
+import { numbersIn } from './numbered-files.js'
+import { expect, type Trial, type TrialSettings } from './trial.js'
 
 /** What the kit serves by way of the adapter. Its own properties are its methods. */
 export interface Service {

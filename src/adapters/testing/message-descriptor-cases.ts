@@ -4,7 +4,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type MessageAdapter, makerOf, messageLinkOf, receiving } from './message-link.js'
-import { type Case, expect, numbersIn, type On } from './trial.js'
+import { numbersIn } from './numbered-files.js'
+import { type Case, expect, type On } from './trial.js'
 
 export function messageDescriptorCases(adapter: MessageAdapter, on: On): Case[] {
   return adapter.descriptors === 'carried' ? carried(adapter, on) : refused(adapter, on)

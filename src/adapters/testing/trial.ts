@@ -3,8 +3,8 @@
  * descriptors that are still open and for errors that nobody caught. Knows no adapter.
  */
 import { setMaxListeners } from 'node:events'
-import { readdirSync, readlinkSync, readSync } from 'node:fs'
-import { Descriptor, type FrameStream, pair, type StreamOptions } from '../../stream/index.js'
+import { type Descriptor, type FrameStream, pair, type StreamOptions } from '../../stream/index.js'
+import { NumberedFiles } from './numbered-files.js'
 
 /** A case: a sentence of behaviour that goes on from the adapter's name, and a function that throws where it is not so. */
 export interface Case {
@@ -22,14 +22,11 @@ export interface TrialSettings {
 /** Makes a case of a sentence and what it does. */
 export type On = (name: string, body: (trial: Trial) => Promise<void>) => Case
 
-let trials = 0
-
 export class Trial {
   readonly #settings: TrialSettings
   readonly #patience: number
-  readonly #name = `pillion-kit-${process.pid}-${trials++}`
   readonly #streams: FrameStream[] = []
-  readonly #files: Descriptor[] = []
+  readonly #files = new NumberedFiles()
   /** Ends what is only waiting for the end. */
   readonly over = new AbortController()
 
@@ -53,16 +50,12 @@ export class Trial {
 
   /** A file that holds its number, closed when the case is over. */
   file(number: number): Descriptor {
-    const content = Buffer.alloc(4)
-    content.writeUInt32LE(number)
-    const file = Descriptor.memfd(content, { name: this.#name })
-    this.#files.push(file)
-    return file
+    return this.#files.make(number)
   }
 
   /** How many of this trial's files are open in this process, duplicates counted. */
   get openFiles(): number {
-    return readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).startsWith(`/memfd:${this.#name} `)).length
+    return this.#files.open
   }
 
   /** What the promise brings, in time. */
@@ -120,7 +113,7 @@ export class Trial {
       await body(this)
       this.over.abort()
       for (const stream of this.#streams) stream.destroy()
-      for (const file of this.#files) file.close()
+      this.#files.close()
       await this.until(
         () => `${this.openFiles} descriptors have leaked`,
         () => this.openFiles === 0,
@@ -129,7 +122,7 @@ export class Trial {
     } finally {
       this.over.abort()
       for (const stream of this.#streams) stream.destroy()
-      for (const file of this.#files) file.close()
+      this.#files.close()
       process.off('unhandledRejection', note)
       process.off('uncaughtExceptionMonitor', note)
     }
@@ -139,30 +132,6 @@ export class Trial {
   }
 }
 
-/** The numbers of the files in a value, wherever they are, in order. They are closed. */
-export function numbersIn(value: unknown): number[] {
-  if (value instanceof Descriptor) {
-    const content = Buffer.alloc(4)
-    readSync(value.fd, content, 0, 4, 0)
-    value.close()
-    return [content.readUInt32LE()]
-  }
-  if (value instanceof Map) return numbersIn([...value])
-  if (value instanceof Set) return numbersIn([...value])
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return []
-  return Object.values(value).flatMap(numbersIn)
-}
-
 export function expect(holds: boolean, otherwise: string): void {
   if (!holds) throw new Error(otherwise)
-}
-
-/** Empty: closed meanwhile. */
-function linkOf(fd: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    return ''
-  }
 }
