@@ -5,7 +5,7 @@ import { RpcError } from '../../rpc/index.js'
 import type { FrameStream } from '../../stream/index.js'
 import type { Turns } from './turns.js'
 
-/** Messages that may wait in the connection; the peer then waits until half of them have had their turn. */
+/** Messages, and descriptors in them, that may wait in the connection; the peer then waits until half of them had their turn. */
 const mostWaiting = 1024
 /** The same while answers are awaited, which come by the same way, by calls that those messages wait for. */
 const mostAheadOfAnswer = 16 * mostWaiting
@@ -28,7 +28,7 @@ export class BackPressure {
   /** To be called when more or fewer messages wait, or an answer is awaited. */
   update(): void {
     const { stream, turns, needsMore } = this.#parts
-    const { waiting } = turns
+    const waiting = turns.waiting + turns.descriptors
     const held = waiting > (this.#held ? mostWaiting / 2 : mostWaiting) && !needsMore()
     if (held !== this.#held) {
       this.#held = held
@@ -36,7 +36,7 @@ export class BackPressure {
       else stream.resume()
     }
     if (waiting > mostAheadOfAnswer && !held) {
-      const text = `more than ${mostAheadOfAnswer} messages wait for calls that wait for the peer's answer`
+      const text = `more than ${mostAheadOfAnswer} messages and descriptors wait for calls that wait for the peer's answer`
       stream.destroy(new RpcError('overloaded', text, { origin: 'remote' }))
     }
   }

@@ -3,7 +3,9 @@
  * unless somebody took it by then; an answer to nobody's question is closed at once. Knows no stream.
  */
 import { Message, type MessageStrategy } from 'vscode-jsonrpc/node'
+import type { PillionError } from '../../errors.js'
 import type { Descriptor } from '../../stream/index.js'
+import { Untaken } from '../link/untaken.js'
 import { closeAll } from '../link/unwanted.js'
 import type { Envelope } from './encoding.js'
 import type { Turns } from './turns.js'
@@ -12,6 +14,8 @@ export interface StrategyParts {
   readonly turns: Turns
   /** What the connection's user gave. */
   readonly inner: MessageStrategy | undefined
+  /** Tells the peer that a call is not made, or our user. */
+  readonly refuse: (call: Envelope, error: PillionError) => void
   /**
    * Takes what a turn failed with, by our own answer as a rule. Given where turns wait for calls: the library's version 9 counts
    * a failed one as running for ever.
@@ -19,12 +23,20 @@ export interface StrategyParts {
   readonly onFailure: ((error: Error) => void) | undefined
 }
 
+type Ending = ReturnType<MessageStrategy['handleMessage']>
+
 export class Calls {
   /** Ids of requests that were sent and not answered. */
   readonly #questions = new Set<unknown>()
+  /** What those came with that run here, by their messages: a peer may give many the same id. */
+  readonly #untaken: Untaken<Message>
   #running = 0
   #onIdle: (() => void) | undefined
   #onQuestion: ((id: unknown) => void) | undefined
+
+  constructor(maxUntaken: number | undefined) {
+    this.#untaken = new Untaken(maxUntaken)
+  }
 
   get questions(): ReadonlySet<unknown> {
     return this.#questions
@@ -54,13 +66,24 @@ export class Calls {
   }
 
   /** For a connection's options: it tells when a message has its turn, and when its call has ended. */
-  strategy({ turns, inner, onFailure }: StrategyParts): MessageStrategy {
+  strategy({ turns, inner, refuse, onFailure }: StrategyParts): MessageStrategy {
     return {
       handleMessage: (message, next) => {
         const descriptors = turns.turn(message)
         if (descriptors === undefined) return // ours
         const act = () => (inner === undefined ? next(message) : inner.handleMessage(message, next))
-        const ending = isAnswer(message) ? act() : this.#run(act, descriptors) // what is in an answer is the caller's
+        let ending: Ending
+        if (isAnswer(message)) {
+          ending = act() // what is in it is the caller's
+        } else {
+          try {
+            this.#untaken.add(message, descriptors)
+          } catch (error) {
+            refuse(message as Envelope, error as PillionError)
+            return
+          }
+          ending = this.#run(message, act)
+        }
         return onFailure === undefined ? ending : Promise.resolve(ending).catch(onFailure)
       },
     }
@@ -72,9 +95,9 @@ export class Calls {
     else this.#onIdle = callback
   }
 
-  #run(act: () => ReturnType<MessageStrategy['handleMessage']>, descriptors: readonly Descriptor[]) {
+  #run(message: Message, act: () => Ending): Ending {
     const ended = () => {
-      closeAll(descriptors)
+      this.#untaken.close(message)
       if (--this.#running === 0) this.#onIdle?.()
     }
     this.#running++

@@ -16,10 +16,14 @@ import {
 import { UsageError } from '../../errors.js'
 import { contentLength, pillion } from '../../framing/index.js'
 import type { FrameStream } from '../../stream/index.js'
+import type { UntakenOptions } from '../link/untaken.js'
 import { Calls } from './calls.js'
 import { json, messagePack } from './encoding.js'
 import { FrameMessageReader } from './message-reader.js'
 import { FrameMessageWriter } from './message-writer.js'
+
+/** The library's, and a limit of what calls hold that are not over. */
+export interface JsonRpcOptions extends ConnectionOptions, UntakenOptions {}
 
 export interface MessageStreams {
   readonly reader: MessageReader
@@ -38,7 +42,7 @@ export interface MessageStreams {
  *
  * Throws UsageError for a stream of another codec than these two.
  */
-export function messageStreams(stream: FrameStream, options: ConnectionOptions = {}): MessageStreams {
+export function messageStreams(stream: FrameStream, options: JsonRpcOptions = {}): MessageStreams {
   const { reader, writer, messageStrategy } = joined(stream, options, false) // whoever ends the stream cannot know what is held back
   return { reader, writer, options: { ...options, messageStrategy } }
 }
@@ -55,9 +59,9 @@ export function messageStreams(stream: FrameStream, options: ConnectionOptions =
 export function createMessageConnection(
   stream: FrameStream,
   logger?: Logger,
-  options: ConnectionStrategy | ConnectionOptions = {},
+  options: ConnectionStrategy | JsonRpcOptions = {},
 ): MessageConnection {
-  const given: ConnectionOptions = ConnectionStrategy.is(options) ? { connectionStrategy: options } : options
+  const given: JsonRpcOptions = ConnectionStrategy.is(options) ? { connectionStrategy: options } : options
   const { reader, writer, calls, messageStrategy } = joined(stream, given, true)
   const connection = createConnection(reader, writer, logger, { ...given, messageStrategy })
   connection.onClose(() => connection.dispose())
@@ -68,29 +72,30 @@ export function createMessageConnection(
 /** For answers that are not there yet, and for a peer that does not end. */
 const patienceMilliseconds = 2000
 
-function joined(stream: FrameStream, options: ConnectionOptions, holdsBack: boolean) {
+function joined(stream: FrameStream, options: JsonRpcOptions, holdsBack: boolean) {
   const { codec } = stream
   if (codec !== contentLength() && codec !== pillion()) {
     throw new UsageError(
       `JSON-RPC is for the codecs contentLength() and pillion(), not for ${codec?.name ?? 'messages'}`,
     )
   }
-  const { maxParallelism = -1, messageStrategy: inner } = options
+  const { maxParallelism = -1, messageStrategy: inner, maxUntaken } = options
   const answersAtOnce = maxParallelism !== -1
   const encoding = codec === pillion() ? messagePack : json
-  const calls = new Calls()
+  const calls = new Calls(maxUntaken)
   const reader = new FrameMessageReader({
     stream,
     encoding,
     calls,
     answersAtOnce,
-    refuse: (answer) => writer.write(answer).catch(() => {}), // its onError has told
+    answer: (answer) => writer.write(answer).catch(() => {}), // its onError has told
     onClose: () => writer.closed(),
   })
   const { turns } = reader
   const writer: FrameMessageWriter = new FrameMessageWriter({ stream, encoding, calls, turns, holdsBack })
+  const refuse = reader.refuse.bind(reader)
   const onFailure = answersAtOnce ? (error: Error) => reader.failed(error) : undefined
-  return { reader, writer, calls, messageStrategy: calls.strategy({ turns, inner, onFailure }) }
+  return { reader, writer, calls, messageStrategy: calls.strategy({ turns, inner, refuse, onFailure }) }
 }
 
 /** Closed at once with something of the peer's unread, it would look like a crash to the peer (ECONNRESET). */

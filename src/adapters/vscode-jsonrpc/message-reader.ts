@@ -2,20 +2,15 @@
  * The reader: frames as messages, handed over no faster than the connection takes them. That the stream has ended is told when
  * all that came before has had its turn.
  */
-import {
-  AbstractMessageReader,
-  type DataCallback,
-  type Disposable,
-  ErrorCodes,
-  type Message,
-} from 'vscode-jsonrpc/node'
-import { type DescriptorLostError, UsageError } from '../../errors.js'
+import { AbstractMessageReader, type DataCallback, type Disposable, type Message } from 'vscode-jsonrpc/node'
+import { type PillionError, UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { closeAll } from '../link/unwanted.js'
 import { BackPressure } from './back-pressure.js'
 import { type Calls, isAnswer } from './calls.js'
 import type { Decoded, Encoding, Envelope } from './encoding.js'
+import { refusal, unanswered } from './error-answers.js'
 import { Turns } from './turns.js'
 
 export interface ReaderParts {
@@ -24,8 +19,8 @@ export interface ReaderParts {
   readonly calls: Calls
   /** The connection takes answers at once, not in their turn. */
   readonly answersAtOnce: boolean
-  /** Answers a request that could not be received whole. */
-  refuse(answer: Message): void
+  /** Answers a request that is not handed over. */
+  answer(answer: Message): void
   /** The peer has ended, or the stream has; once. */
   onClose(): void
 }
@@ -73,6 +68,13 @@ export class FrameMessageReader extends AbstractMessageReader {
     super.dispose()
   }
 
+  /** That call alone fails, at the end that made it; of a notification, this end is told. */
+  refuse({ id, method }: Envelope, error: PillionError): void {
+    if (method === undefined) this.#handOver(refusal(id, error), [])
+    else if (id === undefined) this.fireError(error)
+    else this.#parts.answer(refusal(id, error))
+  }
+
   /** A turn has failed in the connection. */
   failed(error: Error): void {
     if (!this.#stopped) this.fireError(error)
@@ -94,7 +96,7 @@ export class FrameMessageReader extends AbstractMessageReader {
 
   #receive({ message, descriptors, lost }: Decoded): void {
     if (lost === undefined) this.#handOver(message, descriptors)
-    else this.#refuse(message as Envelope, lost)
+    else this.refuse(message as Envelope, lost)
   }
 
   #handOver(message: unknown, came: Decoded['descriptors']): void {
@@ -113,15 +115,6 @@ export class FrameMessageReader extends AbstractMessageReader {
     this.#backPressure.update()
   }
 
-  /** That call alone fails, at the end that made it. */
-  #refuse({ id, method }: Envelope, lost: DescriptorLostError): void {
-    const error = { code: ErrorCodes.InternalError, message: lost.message, data: { code: lost.code } }
-    const answer = { jsonrpc: '2.0', id, error }
-    if (method === undefined) this.#handOver(answer, [])
-    else if (id === undefined) this.fireError(lost)
-    else this.#parts.refuse(answer)
-  }
-
   #turned(): void {
     this.#backPressure.update()
     if (this.#ending !== undefined && this.turns.waiting === 0) setImmediate(() => this.#close())
@@ -134,9 +127,7 @@ export class FrameMessageReader extends AbstractMessageReader {
   }
 
   #reject(id: unknown): void {
-    if (this.#stopped) return
-    const error = { code: ErrorCodes.PendingResponseRejected, message: 'the peer has ended, and will not answer' }
-    this.#handOver({ jsonrpc: '2.0', id, error }, [])
+    if (!this.#stopped) this.#handOver(unanswered(id), [])
   }
 
   #end(error: Error | undefined): void {

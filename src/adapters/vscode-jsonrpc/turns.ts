@@ -28,6 +28,7 @@ export class Turns {
   /** What came with messages that wait, in order. */
   readonly #kept = new Map<unknown, { readonly descriptors: readonly Descriptor[]; readonly place: number }>()
   #lastKept = 0
+  #descriptors = 0
   #seen = 0
   #guessing = false
 
@@ -38,6 +39,11 @@ export class Turns {
   /** Messages that wait; until the next fence has its turn also those that were dropped. */
   get waiting(): number {
     return this.#handed - this.#gone
+  }
+
+  /** Descriptors that came with messages that wait, and may have been taken from them. */
+  get descriptors(): number {
+    return this.#descriptors
   }
 
   /** How many turns there were that our message strategy was told, those of fences too. */
@@ -51,6 +57,7 @@ export class Turns {
     if (descriptors.length === 0) return
     this.#kept.set(message, { descriptors, place: this.#handed })
     this.#lastKept = this.#handed
+    this.#descriptors += descriptors.length
   }
 
   /** The message added last was not taken. Closes what came with it. */
@@ -99,8 +106,7 @@ export class Turns {
     if (place > this.#gone) this.#gone = place
     for (const [message, kept] of this.#kept) {
       if (kept.place > place) break
-      this.#kept.delete(message)
-      closeAll(kept.descriptors)
+      closeAll(this.#take(message))
     }
   }
 
@@ -108,6 +114,7 @@ export class Turns {
     if (this.#kept.size === 0) return none
     const descriptors = this.#kept.get(message)?.descriptors ?? none
     this.#kept.delete(message)
+    this.#descriptors -= descriptors.length
     return descriptors
   }
 
@@ -118,6 +125,7 @@ export class Turns {
       this.#guessing = false
       if (this.#seen === 0) {
         this.#kept.clear() // without our strategy, they are whoever's who got the message
+        this.#descriptors = 0
         this.#gone++
         this.#parts.onTurn()
       }

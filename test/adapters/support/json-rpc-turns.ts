@@ -3,13 +3,13 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type * as Library from 'vscode-jsonrpc/node'
 import type * as Adapter from '../../../src/adapters/vscode-jsonrpc/index.js'
-import type { FrameStream } from '../../../src/stream/index.js'
+import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
 import { named, streamPair, until } from '../../support/streams.js'
 
 type Content = Readonly<Record<string, unknown>>
 
 export function jsonRpcTurns(library: typeof Library, adapter: typeof Adapter): void {
-  function served(options: Library.ConnectionOptions = {}) {
+  function served(options: Adapter.JsonRpcOptions = {}) {
     const [stream, peer] = streamPair()
     const connection = adapter.createMessageConnection(stream, undefined, options)
     onTestFinished(() => connection.dispose())
@@ -98,6 +98,91 @@ export function jsonRpcTurns(library: typeof Library, adapter: typeof Adapter): 
       })
     },
   )
+
+  describe.each([-1, 100])('descriptors of calls that go on are bounded, with maxParallelism %s:', (maxParallelism) => {
+    function hanging(maxUntaken: number) {
+      const end = served({ maxParallelism, maxUntaken })
+      const held: Descriptor[] = []
+      const errors: unknown[] = []
+      let goOn = () => {}
+      const going = new Promise<void>((resolve) => (goOn = resolve))
+      end.connection.onRequest('hang', ({ files }: { files: Descriptor[] }) => {
+        held.push(...files)
+        return going
+      })
+      end.connection.onNotification('hang', ({ files }: { files: Descriptor[] }) => {
+        held.push(...files)
+        return going
+      })
+      end.connection.onRequest('fine', () => true)
+      end.connection.onError(([error]) => errors.push(error))
+      end.connection.listen()
+      const ask = async (content: Content, count: number) => {
+        const files = Array.from({ length: count }, (_, i) => named(i))
+        await end.write({ ...content, method: 'hang', params: { files } })
+        for (const file of files) file.close()
+      }
+      return { ...end, held, errors, ask, goOn: () => goOn() }
+    }
+
+    it('one request more fails, and it alone', async () => {
+      const { ask, write, answers, held, goOn } = hanging(10)
+      for (let id = 0; id < 5; id++) await ask({ id }, 2)
+      await ask({ id: 'more' }, 1)
+      await write({ id: 'last', method: 'fine' })
+      await until(() => answers.length === 2, 'two answers')
+      expect(answers).toMatchObject([
+        { id: 'more', error: { message: expect.stringContaining('maxUntaken') } },
+        { id: 'last', result: true },
+      ])
+      held[0]?.close()
+      await ask({ id: 'again' }, 1)
+      await until(() => held.length === 11, 'the call')
+      goOn()
+      await until(() => held.every(({ closed }) => closed), 'the end of the calls')
+      for (let i = 0; i < 30; i++) await ask({ id: `later ${i}` }, 1)
+      await until(() => answers.length === 38 && held.every(({ closed }) => closed), 'the others')
+    })
+
+    it('one notification more is told to onError', async () => {
+      const { ask, write, answers, errors, held, goOn } = hanging(10)
+      for (let i = 0; i < 11; i++) await ask({}, 1)
+      await write({ id: 'last', method: 'fine' })
+      await until(() => answers.length === 1, 'the answer')
+      expect(errors).toMatchObject([{ name: 'RpcError', type: 'overloaded' }])
+      expect(held).toHaveLength(10)
+      goOn()
+      await until(() => held.every(({ closed }) => closed), 'the end of the calls')
+    })
+
+    it('a burst of more waits for its turns', async () => {
+      const { ask, answers, goOn } = hanging(10)
+      goOn()
+      await Promise.all(Array.from({ length: 100 }, (_, id) => ask({ id }, 5)))
+      await until(() => answers.length === 100, 'the answers')
+      expect(answers.filter((answer) => 'error' in answer)).toEqual([])
+    })
+  })
+
+  it('a peer waits while many descriptors wait for their turn', async () => {
+    const { connection, stream, write } = served({ maxParallelism: 1 })
+    let goOn = () => {}
+    let handled = 0
+    connection.onNotification('x', async () => {
+      if (handled++ === 0) await new Promise<void>((resolve) => (goOn = resolve))
+    })
+    connection.listen()
+    const files = Array.from({ length: 100 }, (_, i) => named(i))
+    const before = openFiles()
+    const writes = Promise.all(Array.from({ length: 200 }, () => write({ method: 'x', params: { files } })))
+    await until(() => openFiles() - before > 1024, 'more than may wait')
+    for (let i = 0; i < 100; i++) await new Promise(setImmediate)
+    expect(stream.stats.received.descriptors).toBeLessThan(10_000)
+    goOn()
+    await writes
+    await until(() => handled === 200 && openFiles() === before, 'all of them')
+    for (const file of files) file.close()
+  })
 
   describe('with limited parallelism', () => {
     it('all that came before the end of the stream is handled before it is told', async () => {
