@@ -58,6 +58,7 @@ export class FrameDecoder {
   // The frame at #at, or the large one: not measured while #length is 0, and not to be looked at below #need bytes.
   #length = 0
   #need = 1
+  #latestLength = 0
   #bearer: PairedFrame | undefined
   #large: LargeFrame | undefined
   #allocate = allocateFresh
@@ -159,6 +160,11 @@ export class FrameDecoder {
   /** Bytes of the frame whose memory is `wanted`, or 0. */
   get assembling(): number {
     return this.#large?.length ?? 0
+  }
+
+  /** Bytes of the frame that was measured last, complete or not; 0: none has been. */
+  get latestLength(): number {
+    return this.#latestLength
   }
 
   /**
@@ -272,6 +278,7 @@ export class FrameDecoder {
     const origin = this.#origin
     let at = this.#at
     let length = this.#length
+    let latest = this.#latestLength
     let bearer = this.#bearer
     let attention = this.#pairing.attention - origin
     this.#need = 1
@@ -284,6 +291,7 @@ export class FrameDecoder {
             break
           }
           if (reader.payloadLength > this.#maxPayload || reader.descriptors > 0) bearer = this.#begin(origin + at)
+          latest = length
         }
         if (length > end - at) {
           this.#need = length
@@ -302,6 +310,7 @@ export class FrameDecoder {
     } finally {
       this.#at = at
       this.#length = length
+      this.#latestLength = latest
       this.#bearer = bearer
     }
   }

@@ -115,9 +115,7 @@ export class FrameEncoder {
    * `wireLength`. Returns the offset behind it. Several chunks are exact ones (`exactPayload`).
    */
   writeSmall(slab: Uint8Array, at: number, payload: Payload, length = payloadLength(payload)): number {
-    const writer = this.#writer
-    let end = at + writer.prefixLength(length)
-    writer.writePrefix(slab, at, length, 0, 0)
+    const end = this.writePrefix(slab, at, length)
     if (!Array.isArray(payload)) {
       copyInto(slab, end, payload as Uint8Array, length)
     } else {
@@ -127,10 +125,21 @@ export class FrameEncoder {
         to += chunk.length
       }
     }
-    end += length
-    const suffix = this.#suffixLength(length)
-    if (suffix > 0) writer.writeSuffix?.(slab, end)
-    return end + suffix
+    return this.writeSuffix(slab, end + length, length)
+  }
+
+  /** What precedes a payload without descriptors; the offset behind it. */
+  writePrefix(slab: Uint8Array, at: number, payloadLength: number): number {
+    const writer = this.#writer
+    writer.writePrefix(slab, at, payloadLength, 0, 0)
+    return at + writer.prefixLength(payloadLength)
+  }
+
+  /** What follows a payload; the offset behind it. */
+  writeSuffix(slab: Uint8Array, at: number, payloadLength: number): number {
+    const suffix = this.#suffixLength(payloadLength)
+    if (suffix > 0) this.#writer.writeSuffix?.(slab, at)
+    return at + suffix
   }
 
   /** Bytes that `write` copies: the format's own, and the chunks shorter than `copyBelow`. */
@@ -172,9 +181,7 @@ export class FrameEncoder {
       cutter.add(chunk, 0, chunk.length)
       runStart = end
     }
-    const suffix = this.#suffixLength(length)
-    if (suffix > 0) writer.writeSuffix?.(slab, end)
-    end += suffix
+    end = this.writeSuffix(slab, end, length)
     cutter.add(slab, runStart, end)
     return end
   }

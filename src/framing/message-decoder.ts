@@ -19,6 +19,7 @@ export class MessageDecoder {
   /** No message needs memory before it is there. */
   readonly wanted: Uint8Array | undefined = undefined
   readonly assembling: number = 0
+  readonly latestLength: number = 0
 
   readonly #limits: FrameLimits
   #bytes: Uint8Array = nothing

@@ -69,7 +69,9 @@ export class FrameReceiver {
   /** Whether the table holds rows, and from which on they have not been handed on. */
   #filled = false
   #row = 0
+  /** What the socket has been told: that memory is lent to it, and how much to receive behind that. */
   #lending = false
+  #ahead = 0
   /** Whoever consumes keeps the frames. */
   #keeps = true
   #consumer: Consumer | undefined
@@ -215,25 +217,37 @@ export class FrameReceiver {
     this.#filled = decoder.next(this.#table)
     if (decoder.discarded.length > 0) closeDescriptors(decoder.discarded.splice(0))
     const { wanted } = decoder
-    const expectsLarge = this.#expectsLarge(decoder, received)
-    if (wanted !== undefined || expectsLarge || this.#lending) {
-      this.#lending = wanted !== undefined || expectsLarge
-      this.#socket.lend(wanted, expectsLarge ? largeBeginning : 0)
+    const ahead = this.#aheadOf(decoder, received)
+    if (wanted !== undefined || this.#lending || ahead !== this.#ahead) {
+      this.#lending = wanted !== undefined
+      this.#ahead = ahead
+      this.#socket.lend(wanted, ahead)
     }
     return decoder.consumed
   }
 
   /**
-   * Behind a large frame comes another one, most often. Of that, only the beginning is received into the slab: so the rest
-   * goes where it is to stay, and need not be copied or, where frames are kept, keep all of the slab.
+   * How many bytes are received into the slab at a time, behind `wanted`; 0: any number. Frames come alike, most often.
+   *
+   * Of a large frame, only the beginning: so the rest goes where it is to stay, and need not be copied or, where frames are
+   * kept, keep all of the slab. Of frames that the slab has room for, but which are long to copy, as many as it has room for:
+   * none of them then ends up half in it.
    */
-  #expectsLarge(decoder: FrameDecoder | MessageDecoder, { start, end }: Received): boolean {
+  #aheadOf(decoder: FrameDecoder | MessageDecoder, { bytes, start, end, sets }: Received): number {
+    if (this.#expectsLarge(decoder, end - start)) return largeBeginning
+    const each = decoder.latestLength
+    if (this.#keeps || each <= defaultLargeFrom || sets.length > 0) return 0
+    const begun = end - start - decoder.consumed
+    return Math.max(0, Math.floor((bytes.length - start) / each) * each - begun)
+  }
+
+  #expectsLarge(decoder: FrameDecoder | MessageDecoder, presented: number): boolean {
     const large = this.#keeps ? defaultLargeFrom : largeWhereShared
     const { assembling } = decoder
     if (assembling > 0) return assembling > large
     const table = this.#table
     const last = table.length - 1
-    return last >= 0 && table.end(last) - table.start(last) > large && decoder.consumed === end - start
+    return last >= 0 && table.end(last) - table.start(last) > large && decoder.consumed === presented
   }
 
   /** Hands on what was taken in. */

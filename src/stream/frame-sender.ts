@@ -157,7 +157,9 @@ export class FrameSender {
       if (transfer) recallAll(given)
       this.#checkOpen() // after the arguments, which may be anybody's code
       const exactLength = given.length === 0 ? payloadLength(exact) : largestInSlab
+      const isPlain = given.length === 0 && exact instanceof Uint8Array && exactLength < this.#settings.memfdFrom
       if (stream !== undefined && exactLength < this.#smallBelow) this.#sendSmall(stream, exact, exactLength)
+      else if (stream !== undefined && isPlain) this.#sendWhole(stream, exact, exactLength)
       else this.#sendAny(exact, given, transfer)
     }
     if (this.#isOverMark()) return false
@@ -275,6 +277,13 @@ export class FrameSender {
 
   #sendSmall(stream: StreamOutlet, payload: Uint8Array | readonly Uint8Array[], length: number): void {
     stream.queueSmall(payload, length)
+    this.#frames++
+    this.#socket.requestFlush()
+  }
+
+  #sendWhole(stream: StreamOutlet, payload: Uint8Array, length: number): void {
+    stream.queueWhole(payload, length)
+    this.#referredUntil = this.#queue.queued
     this.#frames++
     this.#socket.requestFlush()
   }

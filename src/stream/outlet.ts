@@ -94,6 +94,21 @@ export class StreamOutlet implements Outlet {
     this.#queue.pushPlain(slab, at, end, plainGroup)
   }
 
+  /** Checks and queues a payload that is sent from where it lies, without descriptors. */
+  queueWhole(payload: Uint8Array, length: number): void {
+    const encoder = this.#encoder
+    encoder.checkPlain(payload, length)
+    const slab = reserveInSlab(encoder.wireLength(length) - length)
+    const at = sendSlabCursor()
+    const middle = encoder.writePrefix(slab, at, length)
+    const end = encoder.writeSuffix(slab, middle, length)
+    commitToSlab(end)
+    const queue = this.#queue
+    queue.pushPlain(slab, at, middle, plainGroup)
+    queue.pushPlain(payload, 0, length, plainGroup)
+    queue.pushPlain(slab, middle, end, plainGroup)
+  }
+
   queue(
     group: number,
     payload: Uint8Array | readonly Uint8Array[],
