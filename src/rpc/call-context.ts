@@ -3,6 +3,7 @@
  */
 import { TimeoutError, UsageError } from '../errors.js'
 import type { Peer } from '../transport/index.js'
+import { now, startTimer, stopTimer } from './call-clock.js'
 import type { TraceContext } from './machine/messages.js'
 import type { RpcSession } from './session.js'
 
@@ -120,15 +121,15 @@ export class ServedCallContext implements CallContext {
   /** The call has returned. */
   ended(): void {
     this.#ended = true
-    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    if (this.#timer !== undefined) stopTimer(this.#timer)
   }
 
   #startTimer(): void {
-    const left = Math.min(Math.max(0, this.#deadline - performance.now()), longestTimer)
-    this.#timer = setTimeout(() => {
+    const left = Math.min(Math.max(0, this.#deadline - now()), longestTimer)
+    this.#timer = startTimer(() => {
       // A timer may fire up to a millisecond early; the caller must not find that it could have waited. Or it was for
       // the longest that there is.
-      if (performance.now() < this.#deadline) this.#startTimer()
+      if (now() < this.#deadline) this.#startTimer()
       else this.cancel(new TimeoutError('the deadline of the call has passed'))
     }, left)
     this.#timer.unref()

@@ -5,6 +5,7 @@
  * was served here has.
  */
 import diagnosticsChannel from 'node:diagnostics_channel'
+import { now } from '../event-loop.js'
 import type { Peer } from '../transport/index.js'
 import type { Outcome } from './machine/answer.js'
 import type { CallRequest } from './machine/capability.js'
@@ -50,7 +51,7 @@ export function servedCall(request: CallRequest, peer: Peer | undefined): Onlook
 
 function onlooker(channel: diagnosticsChannel.Channel, request: CallRequest, peer: Peer | undefined): Onlooker {
   const { mode, path, params, context } = request
-  const started = performance.now()
+  const started = now()
   const { length: bytes } = params
   const { length: descriptors } = params.descriptors
   return (outcome) => {
@@ -58,7 +59,7 @@ function onlooker(channel: diagnosticsChannel.Channel, request: CallRequest, pee
       method: path.join('.'),
       mode,
       peer,
-      duration: performance.now() - started,
+      duration: now() - started,
       bytes,
       descriptors,
       outcome: wordFor(outcome),

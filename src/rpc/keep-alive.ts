@@ -2,6 +2,8 @@
  * KeepAlive: notices a peer that hangs. One timer a session, which does not keep the process alive; a message that
  * arrives costs a look at the clock and nothing else. What a question looks like on the wire it does not know.
  */
+import { clearImmediate, clearTimeout, now, setImmediate, setTimeout } from '../event-loop.js'
+
 export interface KeepAliveHooks {
   /** Nothing has been heard for an interval: the peer is asked whether it is there. */
   ask(): void
@@ -12,7 +14,7 @@ export interface KeepAliveHooks {
 export class KeepAlive {
   readonly #interval: number
   readonly #hooks: KeepAliveHooks
-  #heardAt = performance.now()
+  #heardAt = now()
   #asked = false
   #timer: NodeJS.Timeout | undefined
   #lastLook: NodeJS.Immediate | undefined
@@ -26,7 +28,7 @@ export class KeepAlive {
 
   /** Something has arrived, whatever it is. */
   heard(): void {
-    this.#heardAt = performance.now()
+    this.#heardAt = now()
     this.#asked = false
   }
 
@@ -41,7 +43,7 @@ export class KeepAlive {
   }
 
   #look(): void {
-    const silent = performance.now() - this.#heardAt
+    const silent = now() - this.#heardAt
     if (silent < this.#interval) {
       this.#wait(this.#interval - silent)
     } else if (this.#asked) {

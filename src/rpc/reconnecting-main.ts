@@ -5,6 +5,7 @@
  * and nothing is done while nobody calls.
  */
 import { UsageError } from '../errors.js'
+import { clearTimeout, queueMicrotask, setTimeout } from '../event-loop.js'
 import type { Answer } from './machine/answer.js'
 import { BrokenCapability } from './machine/broken-capability.js'
 import { type CallRequest, Capability } from './machine/capability.js'

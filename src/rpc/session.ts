@@ -4,6 +4,7 @@
  * Has the time: keep-alive, draining with a bound. Knows neither how sessions come about (serve.ts, dial.ts) nor messages.
  */
 import { UsageError } from '../errors.js'
+import { clearTimeout, nextTick, setTimeout } from '../event-loop.js'
 import { FrameStream } from '../stream/index.js'
 import type { Peer } from '../transport/index.js'
 import { warnOnce } from '../transport/warn-once.js'
@@ -208,7 +209,7 @@ export class RpcSession<Remote = unknown> implements AsyncDisposable {
     for (const drained of this.#drains.splice(0)) drained()
     this.#settle()
     for (const callback of this.#endCallbacks.splice(0)) callback(abnormal ? error : undefined)
-    if (abnormal && !observed) process.nextTick(() => this.#warnUnlessObserved(error))
+    if (abnormal && !observed) nextTick(() => this.#warnUnlessObserved(error))
   }
 
   /** Behind the code that is running, which may be about to look. */

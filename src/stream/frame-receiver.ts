@@ -6,6 +6,7 @@
  */
 import { checkBoolean, checkOptions } from '../arguments.js'
 import { UsageError } from '../errors.js'
+import { nextTick } from '../event-loop.js'
 import { wantsReceives } from '../framing/codec.js'
 import { memfdFlag } from '../framing/codecs/pillion.js'
 import { defaultLargeFrom, FrameDecoder } from '../framing/frame-decoder.js'
@@ -522,7 +523,7 @@ export class FrameReceiver {
   #drainSoon(): void {
     if (this.#drainDue) return
     this.#drainDue = true
-    process.nextTick(() => {
+    nextTick(() => {
       this.#drainDue = false
       this.#drain()
     })

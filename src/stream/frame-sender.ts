@@ -5,6 +5,7 @@
  */
 import { checkBoolean, checkOptions, listOf } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
+import { nextTick } from '../event-loop.js'
 import { memfdFlag } from '../framing/codecs/pillion.js'
 import type { CodecConnection } from '../framing/index.js'
 import { exactPayload, isBytes, lengthOf, payloadLength } from '../framing/payload.js'
@@ -263,7 +264,7 @@ export class FrameSender {
 
   /** What comes up while `send` is at work is told once it has returned: a listener may call `send` itself. */
   #tell(event: () => void): void {
-    if (this.#sendingGroup !== undefined) process.nextTick(() => this.#tell(event))
+    if (this.#sendingGroup !== undefined) nextTick(() => this.#tell(event))
     else if (this.#failure === undefined) event()
   }
 

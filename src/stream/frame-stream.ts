@@ -8,6 +8,7 @@ import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EventEmitter } from 'eventemitter3'
 import { checkFunction, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
+import { nextTick } from '../event-loop.js'
 import type { Codec, CodecConnection, FrameLimits } from '../framing/index.js'
 import { adoptOwned } from '../transport/descriptor.js'
 import {
@@ -446,7 +447,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
   #waits(pressure: Pressure): void {
     this.#pressures++
     // Not from within `send`: a listener may call it.
-    process.nextTick(() => this.#state !== 'closed' && this.emit('pressure', pressure))
+    nextTick(() => this.#state !== 'closed' && this.emit('pressure', pressure))
   }
 
   /** False: nobody listens. */
@@ -523,7 +524,7 @@ export class FrameStream extends EventEmitter<StreamEvents> implements AsyncIter
     }
     this.#settle()
     try {
-      if (error !== undefined && !this.emit('error', error)) process.nextTick(() => this.#warnUnlessObserved(error))
+      if (error !== undefined && !this.emit('error', error)) nextTick(() => this.#warnUnlessObserved(error))
     } finally {
       this.emit('close')
     }

@@ -4,6 +4,7 @@
  *
  * What is free is kept while large frames keep coming, and let go of when none has come for a while. Knows nothing of streams.
  */
+import { clearInterval, setInterval } from '../event-loop.js'
 import { workerThreads } from '../transport/node-modules.js'
 
 /**

@@ -5,6 +5,7 @@
  * consumed. Knows neither the socket nor the frames.
  */
 import { ClosedError } from '../errors.js'
+import { setImmediate } from '../event-loop.js'
 import { raceSignal } from './race-signal.js'
 
 export class Standstill {

@@ -3,6 +3,7 @@
  * is many calls of listeners, and when they return the next one may be there already. A batch is one call a slab: there the
  * native side's own bounds, of bytes and of time, are enough.
  */
+import { setImmediate } from '../event-loop.js'
 
 const framesPerTurn = 4096
 

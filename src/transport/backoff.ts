@@ -1,4 +1,5 @@
 /** Backoff: a timer that asks again, later each time, and knows how long it has been asking. */
+import { clearTimeout, now, setTimeout } from '../event-loop.js'
 
 const firstDelay = 1
 const longestDelay = 100
@@ -15,7 +16,7 @@ export class Backoff {
 
   /** Milliseconds since the first of these tries. */
   get waited(): number {
-    return this.#since === undefined ? 0 : performance.now() - this.#since
+    return this.#since === undefined ? 0 : now() - this.#since
   }
 
   /**
@@ -23,7 +24,7 @@ export class Backoff {
    * @param ref whether that keeps the process alive
    */
   again(retry: () => void, ref = true): number {
-    this.#since ??= performance.now()
+    this.#since ??= now()
     const delay = this.#delay
     this.#delay = Math.min(delay * 2, longestDelay)
     this.#timer = setTimeout(() => {

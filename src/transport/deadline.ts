@@ -1,7 +1,9 @@
 /**
  * Deadline: how long something may still be tried. It begins with the first look at it, behind a first try: what works at
- * once looks at no clock, the first look at which loads Node's perf_hooks.
+ * once looks at no clock.
  */
+import { now } from '../event-loop.js'
+
 export class Deadline {
   readonly #patience: number
   #at: number | undefined
@@ -13,7 +15,7 @@ export class Deadline {
 
   /** Milliseconds; none are left at 0 and below. */
   get left(): number {
-    this.#at ??= performance.now() + this.#patience
-    return this.#at - performance.now()
+    this.#at ??= now() + this.#patience
+    return this.#at - now()
   }
 }

@@ -8,6 +8,7 @@
 import { getSystemErrorName } from 'node:util'
 import { checkFunction, checkHandlers, checkOptions, checkSignal, shown } from '../arguments.js'
 import { ClosedError, type PillionError, UsageError } from '../errors.js'
+import { clearTimeout, setTimeout } from '../event-loop.js'
 import { type Address, addressOfName, formatAddress, type ParsedAddress, parseAddress } from './address.js'
 import { type Authorize, Candidate, isSameUserOrRoot, warnOfAuthorize } from './admission.js'
 import { adoptSocket } from './adopt-socket.js'

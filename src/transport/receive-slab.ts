@@ -4,6 +4,7 @@
  * A wake-up's bytes lie in the slab while they are being handed over. Whoever wants them to stay says so (`keep`), and
  * that part of the slab is never written again; nobody does, and the same warm memory serves the next wake-up.
  */
+import { setImmediate } from '../event-loop.js'
 import { binding, Control } from './native.js'
 import { workerThreads } from './node-modules.js'
 

@@ -4,6 +4,7 @@
  * be. Knows nothing of receiving.
  */
 import { FrameTooLargeError, type PillionError, TimeoutError, UsageError } from '../errors.js'
+import { setImmediate } from '../event-loop.js'
 import { Backoff } from './backoff.js'
 import { MessageQueue } from './message-queue.js'
 import { binding, Control, Events } from './native.js'

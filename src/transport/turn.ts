@@ -2,6 +2,7 @@
  * Turns: which writes belong together. What is sent while a wake-up is being handed over goes out once at its end; what
  * is sent later in the same tick goes out at the tick's end; the first write of a turn need not wait.
  */
+import { nextTick } from '../event-loop.js'
 
 export interface Flushable {
   flush(): void
@@ -64,7 +65,7 @@ export function sendGathered(): void {
 function endTickSoon(): void {
   if (scheduled) return
   scheduled = true
-  process.nextTick(endTick)
+  nextTick(endTick)
 }
 
 function endTick(): void {

@@ -1,6 +1,7 @@
 /**
  * Waiting for a moment to try again, for what the kernel gives no event for. Knows nothing of what is tried.
  */
+import { clearTimeout, setTimeout } from '../event-loop.js'
 import { onAbort } from './shared-signal.js'
 
 /** Rejects with the signal's own reason when it is aborted, before or meanwhile. */

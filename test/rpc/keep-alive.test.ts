@@ -5,6 +5,8 @@ import { KeepAlive } from '../../src/rpc/keep-alive.js'
 import { streamPair } from '../support/streams.js'
 import { plain } from './support/waiting.js'
 
+vi.mock('../../src/event-loop.js', () => import('../support/clock-of-the-moment.js'))
+
 class Main extends RpcTarget {
   echo(text: string) {
     return text

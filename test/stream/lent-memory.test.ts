@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { giveBack, lendMemory } from '../../src/stream/lent-memory.js'
 
+vi.mock('../../src/event-loop.js', () => import('../support/clock-of-the-moment.js'))
+
 const large = 16 * 1024 * 1024
 
 describe('memory for large frames', () => {

@@ -16,6 +16,8 @@ import {
 } from '../../src/transport/send-slab.js'
 import { currentTurn, flushSoon, handOver, isHandingOver } from '../../src/transport/turn.js'
 
+vi.mock('../../src/event-loop.js', () => import('../support/clock-of-the-moment.js'))
+
 const memory = new Uint8Array(1 << 20)
 
 function bearing(group: number, fds: readonly number[], length = 1, more: Partial<SpecialPiece> = {}): SpecialPiece {

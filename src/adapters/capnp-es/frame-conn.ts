@@ -7,6 +7,7 @@
 import { type Client, Conn } from 'capnp-es'
 import { type CapDescriptor, Message, type Payload, Return } from 'capnp-es/capnp/rpc'
 import { ClosedError } from '../../errors.js'
+import { setImmediate } from '../../event-loop.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameStream } from '../../stream/index.js'
 import { brokenBy } from '../capnp/broken-by.js'

@@ -5,6 +5,7 @@
  * those whatever has happened to the connection.
  */
 import { ClosedError } from '../../errors.js'
+import { setImmediate } from '../../event-loop.js'
 
 /** What a connection of capnp-ts 0.9 has for it. */
 export interface Delivering {

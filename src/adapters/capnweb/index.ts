@@ -4,6 +4,7 @@
  * What the values mean is capnweb's; of that library only the types are imported.
  */
 import type { RpcTransport, RpcTransportWithCustomEncoding } from 'capnweb'
+import { setImmediate } from '../../event-loop.js'
 import { packValue, unpackValue } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
 import { Untaken, type UntakenOptions } from '../link/untaken.js'

@@ -3,6 +3,7 @@
  * plain objects, Maps and Sets.
  */
 import { DescriptorLostError, UsageError } from '../../errors.js'
+import { clearTimeout, setTimeout } from '../../event-loop.js'
 import { Descriptor, type Frame, type FrameStream } from '../../stream/index.js'
 import { DescriptorPlace, deserialized, serialized } from './clone-codec.js'
 import { parted } from './parted.js'

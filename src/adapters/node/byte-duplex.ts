@@ -2,6 +2,7 @@
  * ByteDuplex: payloads as the bytes of a Duplex, with as much of net.Socket as http and its like ask for.
  */
 import { Duplex } from 'node:stream'
+import { clearTimeout, setTimeout } from '../../event-loop.js'
 import type { Frame, FrameStream } from '../../stream/index.js'
 import { type Done, whenReleased } from './write-done.js'
 

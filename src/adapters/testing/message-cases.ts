@@ -2,6 +2,7 @@
  * What an adapter without calls has to do, one that carries messages: in order and whole, both directions apart, told
  * once when it is over, and a sender that is held back while the peer does not read.
  */
+import { setImmediate } from '../../event-loop.js'
 import { hostileCases } from './hostile-cases.js'
 import { messageDescriptorCases } from './message-descriptor-cases.js'
 import { messageEndingCases } from './message-ending-cases.js'

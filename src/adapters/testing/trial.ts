@@ -3,6 +3,7 @@
  * descriptors that are still open and for errors that nobody caught. Knows no adapter.
  */
 import { setMaxListeners } from 'node:events'
+import { clearTimeout, now, setImmediate, setTimeout } from '../../event-loop.js'
 import { type Descriptor, type FrameStream, pair, type StreamOptions } from '../../stream/index.js'
 import { NumberedFiles } from './numbered-files.js'
 
@@ -73,9 +74,9 @@ export class Trial {
 
   /** Resolves once it holds; asked in every turn of the loop. */
   async until(what: string | (() => string), holds: () => boolean): Promise<void> {
-    const end = performance.now() + this.#patience
+    const end = now() + this.#patience
     while (!holds()) {
-      if (performance.now() > end) {
+      if (now() > end) {
         throw new Error(`${typeof what === 'string' ? what : what()}: not within ${this.#patience} ms`)
       }
       await new Promise((resolve) => setImmediate(resolve))

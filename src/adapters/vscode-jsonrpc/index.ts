@@ -14,6 +14,7 @@ import {
   type MessageWriter,
 } from 'vscode-jsonrpc/node'
 import { UsageError } from '../../errors.js'
+import { clearTimeout, setTimeout } from '../../event-loop.js'
 import { contentLength, pillion } from '../../framing/index.js'
 import type { FrameStream } from '../../stream/index.js'
 import type { UntakenOptions } from '../link/untaken.js'

@@ -4,6 +4,7 @@
  */
 import { AbstractMessageReader, type DataCallback, type Disposable, type Message } from 'vscode-jsonrpc/node'
 import { type PillionError, UsageError } from '../../errors.js'
+import { queueMicrotask, setImmediate } from '../../event-loop.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { closeAll } from '../link/unwanted.js'

@@ -7,6 +7,7 @@
  */
 import { AbstractMessageWriter, type Message, type MessageWriter } from 'vscode-jsonrpc/node'
 import { ClosedError } from '../../errors.js'
+import { now, setImmediate } from '../../event-loop.js'
 import { FrameStreamTransport } from '../../rpc/index.js'
 import type { FrameStream } from '../../stream/index.js'
 import { closeAll } from '../link/unwanted.js'
@@ -104,7 +105,7 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
     if (!holdsBack || turns.waiting === 0 || stream.destroyed) return false
     if (!(payload instanceof Uint8Array) || payload.length > mostHeldBytes || descriptors.length > 0) return false
     if (payload.length > stream.limits.maxPayload) return false
-    if (this.#held.length === 0) this.#heldSince = performance.now()
+    if (this.#held.length === 0) this.#heldSince = now()
     this.#held.push(payload)
     this.#heldBytes += payload.length
     if (this.#held.length >= mostHeld || this.#heldBytes > mostHeldBytes) this.release()
@@ -120,7 +121,7 @@ export class FrameMessageWriter extends AbstractMessageWriter implements Message
       this.#watching = false
       if (this.#held.length === 0) return
       const { turns } = this.#parts
-      const late = performance.now() - this.#heldSince > heldMilliseconds
+      const late = now() - this.#heldSince > heldMilliseconds
       if (late || turns.waiting === 0 || turns.seen === seen) this.release()
       else this.#watch(turns.seen)
     })

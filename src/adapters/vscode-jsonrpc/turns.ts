@@ -6,6 +6,7 @@
  * itself. So a message of ours, a fence, goes into the queue now and then: when that has its turn, all ahead of it had theirs, or
  * never will. Without our message strategy nobody tells turns; then one a turn of the loop is guessed.
  */
+import { setImmediate } from '../../event-loop.js'
 import type { Descriptor } from '../../stream/index.js'
 import { closeAll } from '../link/unwanted.js'
 import type { Envelope } from './encoding.js'

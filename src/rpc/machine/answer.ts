@@ -5,6 +5,7 @@
  * the answer is done as well: whoever subscribed is told in every case, once.
  * Owns its results, until whoever they are for takes them (Results). Knows no wire.
  */
+import { queueMicrotask } from '../../event-loop.js'
 import { asError, RpcError } from '../rpc-error.js'
 import type { CallRequest } from './capability.js'
 import type { Results } from './results.js'

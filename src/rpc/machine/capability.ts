@@ -3,6 +3,7 @@
  *
  * Counted by its holders: whoever makes or is given one owns a reference and releases it. Knows no wire and no stubs.
  */
+import { queueMicrotask } from '../../event-loop.js'
 import type { RpcError } from '../rpc-error.js'
 import type { Answer } from './answer.js'
 import type { HeldBytes } from './held-bytes.js'

@@ -1,6 +1,7 @@
 /**
  * IncomingCalls: from the peer's call to what it is called on.
  */
+import { now } from '../call-clock.js'
 import type { RpcError } from '../rpc-error.js'
 import { encodeValue } from '../values/encode.js'
 import { keptCopy } from '../values/kept-copy.js'
@@ -105,7 +106,7 @@ export class IncomingCalls {
 
   #originOf({ deadline, trace }: Call): CallOrigin {
     if (deadline === 0 && trace === undefined) return this.#origin
-    return { ...this.#origin, deadline: deadline === 0 ? 0 : performance.now() + deadline, trace }
+    return { ...this.#origin, deadline: deadline === 0 ? 0 : now() + deadline, trace }
   }
 
   #mainResults(): Results {

@@ -5,6 +5,7 @@
  * One for each object that is held anywhere, so that an object stays the same capability however often it travels.
  */
 
+import { queueMicrotask } from '../../event-loop.js'
 import { type ContextSource, callWith, ServedCallContext } from '../call-context.js'
 import { servedCall } from '../diagnostics.js'
 import { asError, RpcError } from '../rpc-error.js'

@@ -5,6 +5,7 @@
  * What only lets go of something is not waited for. It leaves with the next message that is, or when no promise is left
  * that could go on and call: alone it would be a system call more, and wake the peer for nothing.
  */
+import { queueMicrotask } from '../../event-loop.js'
 import type { Descriptor } from '../../transport/index.js'
 import { afterPromises } from '../after-promises.js'
 import { asError, RpcError } from '../rpc-error.js'

@@ -1,6 +1,7 @@
 /**
  * Questions: our calls on the peer, until they have returned and been finished.
  */
+import { now } from '../call-clock.js'
 import { RpcError } from '../rpc-error.js'
 import { keptCopy } from '../values/kept-copy.js'
 import { Answer } from './answer.js'
@@ -263,5 +264,5 @@ function faultIn(path: Path): RpcError | undefined {
 
 /** As a message has it: a peer may have named the longest that there is, and sums of such are rounded. */
 function millisecondsTo(deadline: number): number {
-  return Math.min(Math.max(1, Math.ceil(deadline - performance.now())), Number.MAX_SAFE_INTEGER)
+  return Math.min(Math.max(1, Math.ceil(deadline - now())), Number.MAX_SAFE_INTEGER)
 }

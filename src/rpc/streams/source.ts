@@ -4,6 +4,7 @@
  *
  * A chunk moves: the stubs and descriptors in it are the reader's from then on.
  */
+import { setImmediate } from '../../event-loop.js'
 import type { Payload } from '../machine/payload.js'
 import type { Vat } from '../machine/vat.js'
 import { RpcError } from '../rpc-error.js'

@@ -2,6 +2,8 @@
  * CallOptions: for how long a call is waited for, and what cancels it.
  */
 import { TimeoutError, UsageError } from '../../errors.js'
+import { queueMicrotask } from '../../event-loop.js'
+import { now, startTimer, stopTimer } from '../call-clock.js'
 import { Answer } from '../machine/answer.js'
 import type { CallRequest } from '../machine/capability.js'
 import { asError } from '../rpc-error.js'
@@ -53,11 +55,11 @@ class LimitedAnswer extends Answer {
     if (signal?.aborted === true) queueMicrotask(this.#onAbort)
     else signal?.addEventListener('abort', this.#onAbort, { once: true })
     const timeUp = (): void => this.#giveUp(new TimeoutError(`the call has not returned within ${timeout} ms`))
-    if (isBounded(timeout)) this.#timer = setTimeout(timeUp, timeout)
+    if (isBounded(timeout)) this.#timer = startTimer(timeUp, timeout)
     inner.subscribe((outcome) => {
       this.#stopWaiting()
       // What comes too late is late, also where it overtakes the timer: the callee's own may have brought it about.
-      if (isBounded(timeout) && performance.now() >= deadline) timeUp()
+      if (isBounded(timeout) && now() >= deadline) timeUp()
       else if (this.outcome === undefined) this.settle(outcome)
     })
   }
@@ -84,7 +86,7 @@ class LimitedAnswer extends Answer {
   }
 
   #stopWaiting(): void {
-    clearTimeout(this.#timer)
+    stopTimer(this.#timer)
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 }

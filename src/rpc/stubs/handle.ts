@@ -3,6 +3,8 @@
  * proxies (stubs/proxy.ts) give it the looks of the remote object.
  */
 import { ClosedError } from '../../errors.js'
+import { queueMicrotask } from '../../event-loop.js'
+import { now } from '../call-clock.js'
 import { Answer } from '../machine/answer.js'
 import { type CallOrigin, type Capability, localOrigin } from '../machine/capability.js'
 import { completeValue, OwningValue } from '../machine/complete-value.js'
@@ -203,7 +205,7 @@ export class Handle implements Passable {
     if (this.#root !== undefined) return this.#propertyAt(this.path, merged)
     if (this.#cap !== undefined) return Handle.ofCapability(this.#cap.addRef(), this.vat, merged)
     // What it promises is waited for under the options too, from now on.
-    const limited = limitedAnswer(this.#another(), options, performance.now() + (options.timeout ?? 0))
+    const limited = limitedAnswer(this.#another(), options, now() + (options.timeout ?? 0))
     return Handle.ofAnswer(limited, this.vat, merged)
   }
 
@@ -245,7 +247,7 @@ export class Handle implements Passable {
     const { traceContext } = this.vat.options
     if (timeout === undefined && traceContext === undefined) return localOrigin
     return {
-      deadline: isBounded(timeout) ? performance.now() + timeout : 0,
+      deadline: isBounded(timeout) ? now() + timeout : 0,
       trace: currentTrace(traceContext),
       session: undefined,
     }

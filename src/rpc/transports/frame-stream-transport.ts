@@ -2,6 +2,7 @@
  * FrameStreamTransport: a session's messages as frames of a FrameStream, which it owns from now on.
  */
 import { ClosedError, UsageError } from '../../errors.js'
+import { clearTimeout, setTimeout } from '../../event-loop.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { adoptOwned, surrender } from '../../transport/descriptor.js'
 import type { Descriptor, Peer } from '../../transport/index.js'

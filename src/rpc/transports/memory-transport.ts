@@ -3,6 +3,7 @@
  * they were elsewhere. Who decides when a message arrives can be given to it.
  */
 import { FrameTooLargeError } from '../../errors.js'
+import { queueMicrotask } from '../../event-loop.js'
 import type { Descriptor, Peer } from '../../transport/index.js'
 import type { FrameReceiver, RpcTransport } from '../transport.js'
 
