@@ -28,6 +28,13 @@ const entry = {
   ...Object.fromEntries(adapters),
 }
 
+/** What scripts/build.mjs has had tsc make of it. */
+function declarationsOf(file: string): string {
+  return file.replace(/^src/, '.dist-next/declarations').replace(/\.ts$/, '.d.ts')
+}
+
+const declarations = Object.fromEntries(Object.entries(entry).map(([name, file]) => [name, declarationsOf(file)]))
+
 export default defineConfig([
   {
     entry,
@@ -64,5 +71,5 @@ export default defineConfig([
     silent: true,
   },
   // The format decides the types' file names (.d.cts); the ES modules' .d.ts re-export them.
-  { entry, format: ['cjs'], dts: { only: true }, silent: true },
+  { entry: declarations, format: ['cjs'], dts: { only: true }, silent: true },
 ])

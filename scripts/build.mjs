@@ -1,5 +1,5 @@
 /**
- * Builds dist: tsup's CommonJS, then an ES module and its types for each entry. Quick when nothing changed.
+ * Builds dist: tsc's declarations, tsup's CommonJS, then an ES module and its types for each entry. Quick when nothing changed.
  *
  * It builds beside dist and swaps, so that a program or test that is loading dist never meets half of it.
  * package.json runs it under flock(1), which makes concurrent builds wait for one another.
@@ -25,10 +25,10 @@ if (!existsSync(join(dist, STAMP)) || readFileSync(join(dist, STAMP), 'utf8') !=
 
 function build() {
   rmSync(next, { recursive: true, force: true })
-  const tsup = spawnSync(process.execPath, ['node_modules/tsup/dist/cli-default.js', '--out-dir', next], {
-    stdio: 'inherit',
-  })
-  if (tsup.status !== 0) process.exit(tsup.status ?? 1)
+  // tsup would compile the sources once more for each entry: it joins declarations in a tenth of the time.
+  run('node_modules/typescript/bin/tsc', '--project', 'tsconfig.declarations.json')
+  run('node_modules/tsup/dist/cli-default.js', '--out-dir', next)
+  rmSync(join(next, 'declarations'), { recursive: true })
   writeEsmWrappers(next)
   compact(next)
   copyFileSync('node_modules/eventemitter3/LICENSE', join(next, 'LICENSE.eventemitter3')) // its code is in a chunk
@@ -37,6 +37,11 @@ function build() {
   if (existsSync(dist)) renameSync(dist, previous)
   renameSync(next, dist)
   rmSync(previous, { recursive: true, force: true })
+}
+
+function run(...command) {
+  const { status } = spawnSync(process.execPath, command, { stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
 }
 
 /**
@@ -54,6 +59,7 @@ function compact(folder) {
 function hashOfInputs() {
   const inputs = [
     'package-lock.json',
+    'tsconfig.declarations.json',
     'tsconfig.json',
     'tsup.config.ts',
     'scripts/build.mjs',

@@ -90,7 +90,7 @@ describe('the packed files', () => {
     expect(packed).toEqual(expect.arrayContaining(pointedAt))
     expect(packed).toContain('LICENSE')
     const allowed =
-      /^(dist\/[\w-]+\.(js|cjs|d\.ts|d\.cts)|docs\/.*|dist\/LICENSE\.eventemitter3|package\.json|README\.md|CHANGELOG\.md|LICENSE|prebuilds\/linux-\w+\/pillion\.node)$/
+      /^(dist\/[\w-]+(\.d-[\w-]+)?\.(js|cjs|d\.ts|d\.cts)|docs\/.*|dist\/LICENSE\.eventemitter3|package\.json|README\.md|CHANGELOG\.md|LICENSE|prebuilds\/linux-\w+\/pillion\.node)$/
     expect(packed.filter((path) => !allowed.test(path))).toEqual([])
   })
 
