@@ -15,6 +15,7 @@ export default defineConfig({
     // Tests wait more than they compute: two files at a time do well even on two cores.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     execArgv: ['--expose-gc'],
+    globalSetup: ['test/support/python.ts'],
     setupFiles: ['test/support/setup.ts'],
     reporters: ['default', './test/support/reporter.ts'],
     testTimeout: 20_000,
