@@ -1,6 +1,6 @@
 /** A process of this example, and what it reports. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { join } from 'node:path'
+import { join, parse } from 'node:path'
 import type { Report } from './handover.js'
 
 type Kind = Report['report']
@@ -16,7 +16,8 @@ export class Program {
 
   constructor(name: 'server' | 'load', args: readonly string[]) {
     this.#name = name
-    this.#child = fork(join(import.meta.dirname, `${name}.ts`), args) // by tsx, as this process is
+    const { dir, ext } = parse(import.meta.filename)
+    this.#child = fork(join(dir, `${name}${ext}`), args) // by tsx, if this process is
     this.#child.on('message', (report) => {
       this.#reports.push(report as Report)
       this.#wake()

@@ -4,7 +4,9 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { bundleOf } from '../support/programs.js'
 
 const root = new URL('../../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
@@ -31,7 +33,9 @@ describe.each(adapters)('the adapter %s', (name) => {
 
   it('has an example that prints what it says', () => {
     const said = [...shown.matchAll(/\/\/ → (.*)$/gm)].map(([, line = '']) => line)
-    const run = spawnSync(process.execPath, ['--import', 'tsx', `examples/adapters/${name}.ts`], {
+    // With no paths of ours, so that `pillion` is what users import.
+    const code = bundleOf(fileURLToPath(new URL(`examples/adapters/${name}.ts`, root)), ['--tsconfig-raw={}'])
+    const run = spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
       cwd: root,
       encoding: 'utf8',
       timeout: 15_000,

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { programAt } from '../support/programs.js'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -89,7 +90,7 @@ function runDemo(...args: string[]): Promise<Demo> {
   return new Promise((settle) => {
     const child = execFile(
       process.execPath,
-      ['--import', 'tsx', 'examples/privilege-separation/main.ts', ...args],
+      [...programAt(join(root, 'examples/privilege-separation/main.ts')), ...args],
       { cwd: root, encoding: 'utf8' },
       (_error, stdout, stderr) => {
         settle({ status: child.exitCode, output: stdout + stderr, counts: countsOf(stdout) })

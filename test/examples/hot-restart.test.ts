@@ -6,7 +6,7 @@ import { RpcSession, RpcTarget } from 'pillion/rpc'
 import { expect, onTestFinished, test } from 'vitest'
 import { decodeAnswer, encodeRequest } from '../../examples/hot-restart/protocol.js'
 import { Service } from '../../examples/hot-restart/service.js'
-import { run } from './program.js'
+import { type Ended, runTogether } from './program.js'
 
 const minute = 60_000
 
@@ -14,7 +14,7 @@ test('three restarts under load: no request fails, every connection moves, nothi
   timeout: minute,
 }, async () => {
   const connections = 20
-  const { status, stdout, stderr } = await run('hot-restart/main.ts', ['--connections', String(connections)])
+  const { status, stdout, stderr } = await runMain(['--connections', String(connections)])
   const counts = tableOf(stdout)
 
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -26,7 +26,7 @@ test('three restarts under load: no request fails, every connection moves, nothi
 })
 
 test('a connection whose state was lost on the way is counted, with exit code 1', { timeout: minute }, async () => {
-  const { status, stdout } = await run('hot-restart/main.ts', ['--connections', '3', '--restarts', '1', '--forget'])
+  const { status, stdout } = await runMain(['--connections', '3', '--restarts', '1', '--forget'])
 
   expect(stdout.slice(stdout.indexOf('FAILED:'))).toMatch(/connection \d: request \d+ was counted as 1\n/)
   expect(tableOf(stdout)).toMatchObject({ failures: 3, restarts: 1 })
@@ -80,6 +80,10 @@ test.each(['listen', 'adopt'] as const)(
     await successor.closed
   },
 )
+
+function runMain(args: readonly string[]): Promise<Ended> {
+  return runTogether('hot-restart', ['main', 'server', 'load'], args)
+}
 
 function tableOf(output: string): Record<string, number> {
   const [, names = '', numbers = ''] = output.match(/^( *requests .*)\n(.*)$/m) ?? []

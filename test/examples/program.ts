@@ -3,11 +3,12 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
+import { bundledTogether, programAt } from '../support/programs.js'
 
-/** Where tsx finds what `pillion` is. */
 const cwd = resolve(import.meta.dirname, '../..')
 
 export interface Ended {
@@ -18,9 +19,20 @@ export interface Ended {
 
 /** Runs it to its end. */
 export function run(program: string, args: readonly string[], uid?: number): Promise<Ended> {
+  return ended(command(program, args), uid)
+}
+
+/** Runs the first of a folder's programs, which starts the others. */
+export function runTogether(example: string, programs: readonly string[], args: readonly string[]): Promise<Ended> {
+  const folder = bundledTogether(programs.map((name) => join(cwd, 'examples', example, `${name}.ts`)))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  return ended(['--enable-source-maps', join(folder, `${programs[0]}.mjs`), ...args])
+}
+
+function ended(argv: readonly string[], uid?: number): Promise<Ended> {
   return new Promise((settle) => {
     const options = { cwd, encoding: 'utf8', ...(uid === undefined ? {} : { uid }) } as const
-    const child = execFile(process.execPath, command(program, args), options, (_error, stdout, stderr) =>
+    const child = execFile(process.execPath, argv, options, (_error, stdout, stderr) =>
       settle({ status: child.exitCode, stdout, stderr }),
     )
   })
@@ -62,5 +74,5 @@ export class Started {
 }
 
 function command(program: string, args: readonly string[]): string[] {
-  return ['--import', 'tsx', join('examples', program), ...args]
+  return [...programAt(join(cwd, 'examples', program)), ...args]
 }
