@@ -355,6 +355,34 @@ describe('a hostile peer of comlink', () => {
     },
   )
 
+  it.each([
+    ['a call of the id of one that runs', (id: string) => [0, { id, type: 'APPLY', path: ['fine'], argumentList: [] }]],
+    [
+      'a call without an id, which a release has',
+      () => [0, { id: '', type: 'APPLY', path: ['fine'], argumentList: [] }],
+    ],
+    ['a release of the id of one that runs', (id: string) => [0, { id, type: 'RELEASE', path: [] }]],
+  ])('does not get closed what a method still holds, by %s', async (_what, second) => {
+    const held: Descriptor[] = []
+    let finish: () => void = () => {}
+    const hang = (file: Descriptor) => {
+      held.push(file)
+      return new Promise<void>((resolve) => {
+        finish = resolve
+      })
+    }
+    const { streams } = hostile({ hang, fine: () => 1 })
+    using file = named('held')
+    sendValue(streams[1], [0, { id: 'x', type: 'APPLY', path: ['hang'], argumentList: [{ type: 'RAW', value: file }] }])
+    await until(() => held.length === 1)
+    sendValue(streams[1], second('x'))
+    sendValue(streams[1], call(['fine']))
+    for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+    expect(nameOf(held[0] as Descriptor)).toBe('held')
+    finish()
+    await until(() => held[0]?.closed === true)
+  })
+
   it('is told of calls that comlink cannot read', async () => {
     const { streams, answers } = hostile({ fine: (value: unknown) => value })
     const bad = [

@@ -23,7 +23,8 @@ export class EndpointLink {
   readonly #proxies: Proxies
   /** Calls of ours that have no answer yet, and whose. */
   readonly #pending = new Map<string, Port>()
-  /** What calls of the peer's came with. */
+  /** Ids of calls of the peer's that have no answer yet, and what they came with. */
+  readonly #running = new Set<unknown>()
   readonly #untaken: Untaken<unknown>
   #started = false
 
@@ -48,7 +49,7 @@ export class EndpointLink {
     if (this.#started || this.#link.ended !== undefined) return
     this.#started = true
     this.#link.start({
-      check: checkedFrame,
+      check: (value) => checkedFrame(value, this.#running),
       onMessage: (frame, descriptors, lost) => this.#receive(frame, descriptors, lost),
       onEnd: (error) => this.#end(error),
     })
@@ -89,6 +90,7 @@ export class EndpointLink {
       this.#link.sendMoved([channel, throwing(message.id, error)])
     } finally {
       this.#untaken.close(message.id)
+      this.#running.delete(message.id)
     }
   }
 
@@ -109,6 +111,7 @@ export class EndpointLink {
   #called(channel: number, message: Message, descriptors: readonly Descriptor[], lost: number): boolean {
     const { id } = message
     const refusal = lost > 0 ? lostOnTheWay() : refusalOf(message)
+    this.#running.add(id)
     try {
       this.#untaken.add(id, descriptors)
       if (refusal !== undefined) throw refusal

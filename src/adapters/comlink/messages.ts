@@ -27,14 +27,22 @@ export function wireValuesOf(message: Message): unknown[] {
   return [message.type === 'SET' ? message.value : message]
 }
 
-/** Throws RpcError of origin `remote` for what no adapter sends. */
-export function checkedFrame(value: unknown): Frame {
+/**
+ * Throws RpcError of origin `remote` for what no adapter sends. By its id alone an answer is known: that of a second call of an
+ * id would close what the first one came with. A release has none from here on, since nobody waits for its answer.
+ * @param running ids of calls that are not answered yet
+ */
+export function checkedFrame(value: unknown, running: ReadonlySet<unknown>): Frame {
   const [channel, message, proxies] = Array.isArray(value) ? (value as readonly unknown[]) : []
   if (!Number.isSafeInteger(channel) || !isObject(message) || typeof message.id !== 'string') {
     throw new RpcError('failed', 'what came is no message of comlink', { origin: 'remote' })
   }
   if (proxies !== undefined && !areIn(message, proxies)) {
     throw new RpcError('failed', 'a proxy is nowhere in its message', { origin: 'remote' })
+  }
+  if (message.type === 'RELEASE') message.id = ''
+  else if (isCall(message) && (message.id === '' || running.has(message.id))) {
+    throw new RpcError('failed', 'a call has the id of another one', { origin: 'remote' })
   }
   return value as Frame
 }
