@@ -12,7 +12,7 @@ import { scenarios } from './scenarios/index.js'
 // Hundreds of runs each, on machines that do other things as well.
 vi.setConfig({ testTimeout: patience })
 
-const numRuns = Number(process.env.PILLION_PROGRAMS ?? 300)
+const numRuns = Number(process.env.PILLION_PROGRAMS ?? 150)
 const orders = fc.array(fc.nat(11), { maxLength: 60, size: 'max' })
 
 /** Cuts after 0, 1, 2… deliveries, until there are no more of them; and anywhere in orders taken at random. */

@@ -11,7 +11,7 @@ import { scenarios } from './scenarios/index.js'
 // Hundreds of runs each, on machines that do other things as well.
 vi.setConfig({ testTimeout: patience })
 
-const batchedRuns = Math.ceil(Number(process.env.PILLION_ORDERS ?? 400) / 20)
+const batchedRuns = Math.ceil(Number(process.env.PILLION_ORDERS ?? 200) / 20)
 const lines: string[] = []
 afterAll(() => console.log(`orders in which no vat sees the same:\n${lines.join('\n')}`))
 

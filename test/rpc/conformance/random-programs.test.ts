@@ -9,7 +9,7 @@ import { Program, programs } from '../support/random-program.js'
 // Hundreds of runs each, on machines that do other things as well.
 vi.setConfig({ testTimeout: patience })
 
-const numRuns = Number(process.env.PILLION_PROGRAMS ?? 300)
+const numRuns = Number(process.env.PILLION_PROGRAMS ?? 150)
 const orders = fc.array(fc.nat(11), { maxLength: 100, size: 'max' })
 
 test.each([

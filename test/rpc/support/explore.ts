@@ -9,7 +9,7 @@ import { Orders } from './orders.js'
 export type Explorable = (network: Network) => Promise<void>
 
 export interface ExploreOptions {
-  /** Runs of orders one after the other; default 400, or what PILLION_ORDERS says. */
+  /** Runs of orders one after the other; default 200, or what PILLION_ORDERS says. */
   readonly most?: number
   /** Orders taken at random, if there are more than that; default half as many. */
   readonly random?: number
@@ -29,7 +29,7 @@ export interface Explored {
 /** Milliseconds for a test of so many runs, on machines that do other things as well. */
 export const patience = process.env.PILLION_ORDERS === undefined ? 300_000 : 12 * 3600_000
 
-const usual = Number(process.env.PILLION_ORDERS ?? 400)
+const usual = Number(process.env.PILLION_ORDERS ?? 200)
 
 export async function explore(
   program: Explorable,

@@ -56,8 +56,8 @@ export class Network {
   #cutAfter = Number.POSITIVE_INFINITY
   /** All messages, in the order in which they left. */
   readonly sent: Sent[] = []
-  /** What happened at each vat, in its order. */
-  readonly histories = new Map<string, string[]>()
+  /** Described only for those who ask: most runs end well, and nobody does. */
+  readonly #happened: Happened[] = []
 
   constructor(choose: Choose, { batches = false }: NetworkOptions = {}) {
     this.#choose = choose
@@ -137,6 +137,20 @@ export class Network {
     return this.#delivered
   }
 
+  /** What happened at each vat, in its order. */
+  get histories(): ReadonlyMap<string, readonly string[]> {
+    const histories = new Map<string, string[]>()
+    for (const { name, vat, what } of this.#happened) {
+      const seen = `${name} ${typeof what === 'string' ? what : describe(what)}`
+      for (const at of vat === undefined ? new Set(this.#ways.map(({ from }) => from)) : [vat]) {
+        const history = histories.get(at)
+        if (history === undefined) histories.set(at, [seen])
+        else history.push(seen)
+      }
+    }
+    return histories
+  }
+
   /** Delivers until nothing is under way. */
   async settle(): Promise<void> {
     await quiet()
@@ -209,12 +223,7 @@ export class Network {
     const { vat, waiting } = this.#queues.get(name) as Queue
     const { run, what } = waiting.shift() as Waiting
     if (waiting.length === 0) this.#queues.delete(name)
-    const seen = `${name} ${typeof what === 'string' ? what : describe(what)}`
-    for (const at of vat === undefined ? new Set(this.#ways.map(({ from }) => from)) : [vat]) {
-      const history = this.histories.get(at)
-      if (history === undefined) this.histories.set(at, [seen])
-      else history.push(seen)
-    }
+    this.#happened.push({ name, vat, what })
     run()
   }
 }
@@ -226,6 +235,13 @@ interface Queue {
 
 interface Waiting {
   readonly run: () => void
+  readonly what: Message | string
+}
+
+interface Happened {
+  readonly name: string
+  /** None: at all of them. */
+  readonly vat: string | undefined
   readonly what: Message | string
 }
 
