@@ -1,8 +1,10 @@
 #include "memory_map.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,18 +14,31 @@
 
 namespace pillion {
 
-// checkMemfd(fd, length) → 0 or a negative errno. -EPERM: not sealed against shrinking and writing; -EINVAL: no memfd, or
-// shorter than `length`. Seals are for good, so what is checked stays true.
+// Whether this thread may map it. Node frees external memory when the thread that made it ends, whoever has it by then: a byte
+// stream or ArrayBuffer.prototype.transfer take it out of its mark, and a worker may post it to a thread that lives longer.
+// No thread outlives the main one, whose id is the process's. Huge pages are scarce: to touch a mapping of them where there
+// are none left is a SIGBUS.
+static bool MayMap(int fd) {
+  struct statfs system {};
+  return ::gettid() == ::getpid() && ::fstatfs(fd, &system) == 0 && system.f_type != HUGETLBFS_MAGIC;
+}
+
+// checkMemfd(fd, length) → 1: may be mapped; 0: is to be read; or a negative errno. -EPERM: not sealed against shrinking and
+// writing; -EINVAL: no memfd that can be read, or shorter than `length`. Seals are for good, so what is checked stays true.
 static Napi::Value CheckMemfd(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int fd = info[0].As<Napi::Number>().Int32Value();
   const auto length = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return Napi::Number::New(env, -errno);
+  if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY) return Napi::Number::New(env, -EINVAL);
   const int seals = ::fcntl(fd, F_GET_SEALS);
   if (seals < 0) return Napi::Number::New(env, -errno);
   if ((seals & F_SEAL_SHRINK) == 0 || (seals & F_SEAL_WRITE) == 0) return Napi::Number::New(env, -EPERM);
   struct stat file {};
   if (::fstat(fd, &file) != 0) return Napi::Number::New(env, -errno);
-  return Napi::Number::New(env, static_cast<uint64_t>(file.st_size) < length ? -EINVAL : 0);
+  if (static_cast<uint64_t>(file.st_size) < length) return Napi::Number::New(env, -EINVAL);
+  return Napi::Number::New(env, MayMap(fd) ? 1 : 0);
 }
 
 // mapMemfd(fd, length) → ArrayBuffer, or a negative errno; of a memfd that was checked. A private mapping: what JavaScript
@@ -65,10 +80,6 @@ static Napi::Value ReadMemfd(const Napi::CallbackInfo& info) {
 }
 
 void InitMemoryMap(Napi::Env env, Napi::Object exports) {
-  // Node frees external memory when the thread that made it ends, whoever has it by then: a byte stream or
-  // ArrayBuffer.prototype.transfer take it out of its mark, and a worker may post it to a thread that lives longer. No
-  // thread outlives the main one, whose id is the process's.
-  exports.Set("mapsMemfds", Napi::Boolean::New(env, ::gettid() == ::getpid()));
   exports.Set("checkMemfd", Napi::Function::New(env, CheckMemfd, "checkMemfd"));
   exports.Set("mapMemfd", Napi::Function::New(env, MapMemfd, "mapMemfd"));
   exports.Set("readMemfd", Napi::Function::New(env, ReadMemfd, "readMemfd"));

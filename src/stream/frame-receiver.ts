@@ -21,7 +21,7 @@ import { Inbox } from './inbox.js'
 import { giveBack, lendMemory } from './lent-memory.js'
 import type { StreamSettings } from './options.js'
 import { ReceivedTally } from './received-tally.js'
-import { openSealed } from './sealed-payload.js'
+import { sealedFrame } from './sealed-payload.js'
 import { Standstill } from './standstill.js'
 import { TurnBudget } from './turn-budget.js'
 
@@ -203,7 +203,10 @@ export class FrameReceiver {
   }
 
   next(): Promise<IteratorResult<Frame, undefined>> {
-    const next = this.#ownInbox.take()
+    const inbox = this.#ownInbox
+    const frame = inbox.shift()
+    const isThere = frame !== undefined && this.#open(frame) >= 0
+    const next = isThere ? Promise.resolve({ value: frame, done: false } as const) : inbox.wait()
     if (this.#inbox.told) this.#standstill.settle()
     this.#goOn()
     return next
@@ -367,15 +370,18 @@ export class FrameReceiver {
     if (this.#over || this.#failure !== undefined) {
       frame[Symbol.dispose]()
     } else if (this.#consumer === undefined || this.#consumer === 'iterator' || this.#queues) {
-      this.#ownInbox.push(frame)
-      if (this.#consumer === 'iterator') this.#ownBudget.count(1)
+      const fetched = this.#inbox.awaited ? this.#open(frame) : 0
+      if (fetched >= 0) this.#ownInbox.push(frame)
+      if (this.#consumer === 'iterator') this.#ownBudget.count(1, Math.max(0, fetched))
     } else {
       this.#handOver(frame)
     }
   }
 
   #handOver(frame: ReceivedFrame): void {
-    this.#ownBudget.count(1)
+    const fetched = this.#open(frame)
+    if (fetched < 0) return
+    this.#ownBudget.count(1, fetched)
     if (this.#consumer === 'onBatch') {
       const batch = this.#ownBatch
       batch.openFrame(frame)
@@ -385,6 +391,27 @@ export class FrameReceiver {
       this.#socket.pause()
       this.#ownInbox.unshift(frame)
     }
+  }
+
+  /** Has its payload there. How many bytes were fetched for that; -1: it cannot be there, which ends the stream. */
+  #open(frame: ReceivedFrame): number {
+    try {
+      return frame.open()
+    } catch (error) {
+      frame[Symbol.dispose]()
+      this.#inbox.clear()
+      if (this.#delivering) this.#failure = error as Error
+      else this.#breakOff(error as Error)
+      return -1
+    }
+  }
+
+  /** As `fail`, but ahead of what has ended the stream already, if anything has. */
+  #breakOff(error: Error): void {
+    const isBroken = this.#ending?.error !== undefined
+    this.#ending = isBroken ? { error } : undefined
+    if (isBroken) this.#settle()
+    else this.fail(error)
   }
 
   /** Where the rows that can be shown in place end. */
@@ -469,7 +496,7 @@ export class FrameReceiver {
     this.#tally.count(table, row, row + 1)
     if (this.#isSealed(row) && bearing !== undefined && this.#failure === undefined) {
       try {
-        return openSealed(table, row, bearing, this.#settings.limits)
+        return sealedFrame(table, row, bearing, this.#settings.limits)
       } catch (error) {
         this.#failure = error as Error // the stream's end, behind the frames before; this one is closed
       }

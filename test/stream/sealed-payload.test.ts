@@ -158,6 +158,13 @@ s.recv(1)
     expect(text(frame!.payload)).toBe('con')
   })
 
+  test('may be of huge pages, of which there need not be any', async () => {
+    const huge = 'fd = os.memfd_create("x", os.MFD_ALLOW_SEALING | os.MFD_HUGETLB)'
+    const prepare = `${huge}\nos.ftruncate(fd, 2097152)\nseal(SHRINK | WRITE)\nfds = [fd]`
+    const [, frame] = await take(sentAs(prepare, 5), 2)
+    expect(same(frame!.payload, new Uint8Array(5))).toBe(true)
+  })
+
   test('may be empty', async () => {
     const [, frame] = await take(sentAs('seal(SHRINK | WRITE)', 0), 2)
     expect(frame!.payload.length).toBe(0)
@@ -172,6 +179,13 @@ s.recv(1)
     ['of an absurd length', 'seal(SHRINK | WRITE)', 2n ** 64n - 1n, FrameTooLargeError],
     ['a pipe', 'fds = [os.pipe()[0]]', 7, ProtocolError],
     ['a file', "fds = [os.open('/etc/hostname', os.O_RDONLY)]", 1, ProtocolError],
+    [
+      'opened for writing alone',
+      "seal(SHRINK | WRITE); fds = [os.open('/proc/self/fd/%d' % fd, os.O_WRONLY)]",
+      7,
+      ProtocolError,
+    ],
+    ['opened as a path', "seal(SHRINK | WRITE); fds = [os.open('/proc/self/fd/%d' % fd, os.O_PATH)]", 7, ProtocolError],
     ['a directory', "fds = [os.open('/', os.O_RDONLY)]", 1, ProtocolError],
   ])('%s: the stream ends, behind the frames before', async (_name, prepare, length, kind) => {
     const stream = sentAs(prepare, length)
