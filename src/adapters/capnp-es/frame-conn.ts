@@ -17,7 +17,7 @@ import type { UntakenOptions } from '../link/untaken.js'
 import { answerBootstrap, sendQueuedOn } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
 import { FrameTransport } from './frame-transport.js'
-import { answered, asked, popUnimplemented } from './questions.js'
+import { answered, answeredBy, asked, popUnimplemented } from './questions.js'
 
 /** Of one message: the list is gone through whole, whatever length a few bytes say that it has. */
 const mostCapabilities = 4096
@@ -58,7 +58,13 @@ export class FrameConn extends Conn {
     return answer
   }
 
+  override handleCallMessage(message: Message): void {
+    this.#kept.asked(message.call.questionId)
+    super.handleCallMessage(message)
+  }
+
   override handleBootstrapMessage(message: Message): void {
+    this.#kept.asked(message.bootstrap.questionId)
     const answer = this.main === undefined ? null : this.insertAnswer(message.bootstrap.questionId)
     if (this.main === undefined || answer === null) super.handleBootstrapMessage(message)
     else answerBootstrap(answer, this.main)
@@ -72,7 +78,8 @@ export class FrameConn extends Conn {
     } catch (error) {
       this.#unsent(message, error as Error)
     }
-    if (message.which() === Message.RETURN) this.#kept.closeCall(message.return.answerId)
+    const question = answeredBy(message)
+    if (question !== undefined) this.#kept.answered(question)
   }
 
   override handleMessage(message: Message): void {

@@ -18,6 +18,14 @@ export function answered(conn: Conn, message: Message): Found {
   return message.which() === Message.RETURN ? conn.findQuestion(message.return.answerId) : null
 }
 
+/** The peer's question that a message answers which is sent: by a Return, or by sending it back. */
+export function answeredBy(message: Message): number | undefined {
+  if (message.which() === Message.RETURN) return message.return.answerId
+  if (message.which() !== Message.UNIMPLEMENTED) return undefined
+  const { unimplemented } = message
+  return unimplemented.which() === Message.CALL ? unimplemented.call.questionId : undefined
+}
+
 /** The question that the peer does not implement, by what it sends back. It is one no more. */
 export function popUnimplemented(conn: Conn, message: Message): Found {
   return message.which() === Message.CALL ? conn.popQuestion(message.call.questionId) : null

@@ -10,12 +10,13 @@ import { UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
 import { Incoming } from '../capnp/attached.js'
 import { brokenBy } from '../capnp/broken-by.js'
+import type { KeptDescriptors } from '../capnp/kept-descriptors.js'
 import type { UntakenOptions } from '../link/untaken.js'
 import { Attachments } from './attached.js'
 import { checkDisembargo, checkPayload, checkTarget } from './checks.js'
 import { type Delivering, Delivery } from './delivery.js'
 import type { FrameTransport } from './frame-transport.js'
-import { finishedQuestion, kindOf, received } from './messages.js'
+import { kindOf, questionOf, received } from './messages.js'
 import { type Questions, Sending } from './sending.js'
 
 /** What a connection of capnp-ts 0.9 has besides its public methods. */
@@ -49,6 +50,7 @@ export function extend(conn: Conn, transport: FrameTransport, { maxUntaken }: Un
 class Extended {
   readonly #conn: Internals
   readonly #transport: FrameTransport
+  readonly #kept: KeptDescriptors
   readonly #sending: Sending
   readonly #delivery: Delivery
   /** Of the call that is being handled. */
@@ -61,6 +63,7 @@ class Extended {
       if (typeof conn[name] !== 'function') throw new UsageError(`this version of capnp-ts has no Conn.${name}`)
     }
     const attachments = new Attachments(maxUntaken)
+    this.#kept = attachments.kept
     this.#sending = new Sending(conn.questions, transport, attachments)
     this.#delivery = new Delivery(conn)
     const { encodeCapTable, decodeCapTable, handleMessage } = conn
@@ -78,7 +81,7 @@ class Extended {
       if (!this.#handle(data)) handleMessage.call(conn, data)
     }
     conn.send = (message) => this.#sending.send(message)
-    transport.onEnd = () => this.#delivery.end(() => attachments.kept.closeAll())
+    transport.onEnd = () => this.#delivery.end(() => this.#kept.closeAll())
   }
 
   /** False: the library is to handle it. */
@@ -92,8 +95,11 @@ class Extended {
         this.#return(received(data))
         return true
       case Message_Which.FINISH:
-        this.#conn.answers.delete(finishedQuestion(data))
+        this.#conn.answers.delete(questionOf(data))
         return true
+      case Message_Which.BOOTSTRAP:
+        this.#kept.asked(questionOf(data))
+        return false
       case Message_Which.UNIMPLEMENTED:
         this.#unimplemented(received(data))
         return true
@@ -111,6 +117,7 @@ class Extended {
     const isInAnswer = checkTarget(call.getTarget())
     this.#question = call.getQuestionId()
     try {
+      this.#kept.asked(this.#question)
       this.#conn.handleCall(message, this.#question)
     } finally {
       this.#question = undefined

@@ -5,7 +5,7 @@
 import { Message } from 'capnp-ts'
 import { MultiSegmentArena } from 'capnp-ts/src/serialization/arena/index.js'
 import { preallocateSegments } from 'capnp-ts/src/serialization/message.js'
-import { type Message_Which, Message as RpcMessage } from 'capnp-ts/src/std/rpc.capnp.js'
+import { Message_Which, Message as RpcMessage } from 'capnp-ts/src/std/rpc.capnp.js'
 
 const bytesInWord = 8
 /** Where one segment begins, by its table, and where its root struct lies, as a rule. */
@@ -18,12 +18,25 @@ export function kindOf(data: Uint8Array): Message_Which {
   return isUsual(view) ? view.getUint16(root, true) : read(data).which()
 }
 
-/** The id of the question that a Finish ends. */
-export function finishedQuestion(data: Uint8Array): number {
+/** The id of the question that a Bootstrap, Call, Return or Finish is about: the first that each of them has. */
+export function questionOf(data: Uint8Array): number {
   const view = viewOf(data)
   const pointer = root + bytesInWord * view.getUint16(segment + 4, true)
   const isNext = isUsual(view) && view.getUint32(pointer, true) === 0 && view.getUint16(pointer + 4, true) > 0
-  return isNext ? view.getUint32(pointer + bytesInWord, true) : read(data).getFinish().getQuestionId()
+  return isNext ? view.getUint32(pointer + bytesInWord, true) : questionIn(read(data))
+}
+
+function questionIn(message: RpcMessage): number {
+  switch (message.which()) {
+    case Message_Which.BOOTSTRAP:
+      return message.getBootstrap().getQuestionId()
+    case Message_Which.CALL:
+      return message.getCall().getQuestionId()
+    case Message_Which.RETURN:
+      return message.getReturn().getAnswerId()
+    default:
+      return message.getFinish().getQuestionId()
+  }
 }
 
 /** The library's message of bytes that may be written again. */

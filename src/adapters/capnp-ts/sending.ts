@@ -7,7 +7,7 @@ import { Message_Which, type Payload, Return_Which, Message as RpcMessage } from
 import { FrameTooLargeError } from '../../errors.js'
 import type { Attachments } from './attached.js'
 import type { FrameTransport } from './frame-transport.js'
-import { bytesOf, finishOf, kindOf } from './messages.js'
+import { bytesOf, finishOf, kindOf, questionOf } from './messages.js'
 
 /** Of the library's connection, by id. */
 export type Questions = Map<number, { resolve(payload: Payload): void; reject(error: Error): void }>
@@ -27,16 +27,14 @@ export class Sending {
   send(message: Message): void {
     const bytes = bytesOf(message)
     const kind = kindOf(bytes)
+    const answered = kind === Message_Which.RETURN ? questionOf(bytes) : undefined
     try {
       this.#transport.send(bytes, this.#attachments.of(message))
     } catch (error) {
       this.#unsent(message, error as Error)
       if (kind === Message_Which.CALL || kind === Message_Which.BOOTSTRAP) throw error
     } finally {
-      const { kept } = this.#attachments
-      if (kind === Message_Which.RETURN && kept.haveCalls) {
-        kept.closeCall(message.getRoot(RpcMessage).getReturn().getAnswerId())
-      }
+      if (answered !== undefined) this.#attachments.kept.answered(answered)
     }
   }
 

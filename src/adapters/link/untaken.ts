@@ -31,11 +31,6 @@ export class Untaken<Call = number> {
     this.#max = max
   }
 
-  /** How many calls came with some that nobody has taken yet. */
-  get calls(): number {
-    return this.#byCall.size
-  }
-
   /** Whether the call came with some that nobody has taken yet. */
   has(call: Call): boolean {
     return this.#byCall.has(call)

@@ -1,0 +1,137 @@
+/** Ids of calls that came by Cap'n Proto RPC: which of them a peer may use again, and what becomes of descriptors if it does. */
+import { Message as Whole } from 'capnp-es'
+import { Message } from 'capnp-es/capnp/rpc'
+import { describe, expect, it } from 'vitest'
+import { capnp } from '../../src/framing/index.js'
+import { adopt, type Descriptor } from '../../src/stream/index.js'
+import { adoptOwned } from '../../src/transport/descriptor.js'
+import { pairUnix } from '../../src/transport/index.js'
+import { destroyedAfterTest, named, nameOf, streamPair, turns, until } from '../support/streams.js'
+import { capnpEsPeer } from './support/capnp-es-peer.js'
+import { capnpTsPeer } from './support/capnp-ts-peer.js'
+
+function message(fill: (message: Message) => void): Uint8Array {
+  const whole = new Whole()
+  fill(whole.initRoot(Message))
+  return new Uint8Array(whole.toArrayBuffer())
+}
+
+function rootOf(bytes: Uint8Array): Message {
+  return new Whole(new Uint8Array(bytes), false).getRoot(Message)
+}
+
+/** The same call, but for what is changed. */
+function changed(bytes: Uint8Array, change: (call: Message['call']) => void): Uint8Array {
+  const root = rootOf(bytes)
+  change(root.call)
+  return new Uint8Array(root.segment.message.toArrayBuffer())
+}
+
+describe.each([
+  ['capnp-es', capnpEsPeer],
+  ['capnp-ts', capnpTsPeer],
+])('ids of calls to %s', (_library, peerOn) => {
+  /** A peer that has made two calls that run, as the library does, the second with a descriptor; and now sends what it likes. */
+  async function hostile() {
+    const [nearest, left] = streamPair({ codec: capnp() })
+    const [peer, stream] = streamPair({ codec: capnp() })
+    const calls: Uint8Array[] = []
+    const answers: number[] = []
+    let isLibrary = true
+    left.on('frame', ({ payload, descriptors }) => {
+      if (rootOf(payload).which() === Message.CALL) calls.push(payload)
+      peer.send(payload, descriptors, { transfer: true })
+    })
+    peer.on('frame', ({ payload }) => {
+      const kind = rootOf(payload).which()
+      if (isLibrary) left.send(payload)
+      else if (kind === Message.RETURN || kind === Message.UNIMPLEMENTED) answers.push(kind)
+    })
+    const running: { readonly file: Descriptor; answer(): void }[] = []
+    const hang = (file: Descriptor) =>
+      new Promise<null>((resolve) => running.push({ file, answer: () => resolve(null) }))
+    const errors: Error[] = []
+    peerOn(stream, { hang, fine: () => 1 }, { onError: (error) => errors.push(error) })
+    const near = peerOn(nearest, {})
+    await near.call('fine')
+    using file = named('held')
+    for (const args of [[], [file]]) near.call('hang', ...args).catch(() => {}) // nobody answers them
+    await until(() => running.length === 2, 'the calls')
+    isLibrary = false
+    const ids = calls.slice(-2).map((each) => rootOf(each).call.questionId)
+    return { peer, stream, errors, answers, running, bearing: calls.at(-1)!, ids }
+  }
+
+  function finish(question: number | undefined): Uint8Array {
+    return message((each) => (each._initFinish().questionId = question!))
+  }
+
+  it.each([
+    ['a call of the id of one that runs', 'call', 1, false],
+    ['a call of the id of one that runs and was finished', 'call', 1, true],
+    ['a call with a descriptor, of the id of one without', 'call', 0, false],
+    ['a call with a descriptor, of the id of one without that was finished', 'call', 0, true],
+    ['a bootstrap of the id of one that runs', 'bootstrap', 1, false],
+    ['a bootstrap of the id of one that runs and was finished', 'bootstrap', 1, true],
+  ])('end the connection by %s', async (_what, kind, which, isFinished) => {
+    const { peer, stream, errors, answers, running, bearing, ids } = await hostile()
+    const question = ids[which]!
+    if (isFinished) peer.send(finish(question))
+    if (kind === 'bootstrap') peer.send(message((each) => (each._initBootstrap().questionId = question)))
+    else
+      peer.send(
+        changed(bearing, (call) => (call.questionId = question)),
+        [named('second')],
+        { transfer: true },
+      )
+    await turns(20)
+    running[which]?.answer()
+    await turns(20)
+
+    expect(errors).toMatchObject([
+      { name: 'RpcError', origin: 'remote', message: expect.stringContaining('has the id of') },
+    ])
+    await expect(stream.closed).rejects.toBe(errors[0])
+    expect([answers.length, running.length]).toEqual([0, 2])
+  })
+
+  it.each([
+    ['ahead of', true],
+    ['behind', false],
+  ])('may be used again once a call is answered and finished, here %s the answer', async (_where, isAhead) => {
+    const { peer, answers, running, bearing, ids } = await hostile()
+    for (let i = 1; i <= 3; i++) {
+      if (isAhead) peer.send(finish(ids[1]))
+      await turns()
+      const { file, answer } = running.at(-1)!
+      expect(nameOf(file)).toBe('held')
+      answer()
+      await until(() => answers.length === i && file.closed, 'the answer')
+      if (!isAhead) peer.send(finish(ids[1]))
+      peer.send(bearing, [named('held')], { transfer: true })
+      await until(() => running.length === 2 + i, 'the next call')
+    }
+  })
+
+  it('may be used again behind a call of a method that is not there, whose descriptors are closed', async () => {
+    const { peer, answers, running, bearing, ids } = await hostile()
+    const [ours, theirs] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
+    const other = destroyedAfterTest(adopt(ours))
+    const absent = changed(bearing, (call) => {
+      call.questionId = 77
+      call.methodId = 99
+      call.params.capTable.get(0).senderHosted = 500 // a capability of its own, or else what comes with it counts as known
+    })
+    peer.send(absent, [theirs], { transfer: true })
+    for await (const _ of other) expect.unreachable()
+    await until(() => answers.length === 1, 'the answer')
+    peer.send(finish(77))
+    const present = changed(absent, (call) => {
+      call.methodId = rootOf(bearing).call.methodId
+      call.params.capTable.get(0).senderHosted = 501
+    })
+    peer.send(present, [named('again')], { transfer: true })
+    await until(() => running.length === 3, 'the next call')
+    expect([ids.includes(77), nameOf(running[2]!.file)]).toEqual([false, 'again'])
+  })
+})
