@@ -2,11 +2,13 @@
 import { Message as Whole } from 'capnp-es'
 import { Message } from 'capnp-es/capnp/rpc'
 import { describe, expect, it } from 'vitest'
+import { FrameConn } from '../../src/adapters/capnp-es/index.js'
 import { capnp } from '../../src/framing/index.js'
 import { adopt, type Descriptor } from '../../src/stream/index.js'
 import { adoptOwned } from '../../src/transport/descriptor.js'
 import { pairUnix } from '../../src/transport/index.js'
 import { destroyedAfterTest, named, nameOf, streamPair, turns, until } from '../support/streams.js'
+import { Peer } from './fixtures/generated/capnp-es/peer.js'
 import { capnpEsPeer } from './support/capnp-es-peer.js'
 import { capnpTsPeer } from './support/capnp-ts-peer.js'
 
@@ -134,4 +136,17 @@ describe.each([
     await until(() => running.length === 3, 'the next call')
     expect([ids.includes(77), nameOf(running[2]!.file)]).toEqual([false, 'again'])
   })
+})
+
+it('of a call that the peer does not implement is free for the next one', async () => {
+  const [stream, peer] = streamPair({ codec: capnp() })
+  new FrameConn(peer).initMain(Peer, { call: async () => {}, file: async () => {} })
+  const main = new FrameConn(stream).bootstrap(Peer)
+  await main.call().promise()
+  const method = { ...Peer.Client.methods[0], methodId: 99 }
+  for (let i = 0; i < 3; i++) {
+    const absent = main.client.call({ method, paramsFunc: () => {} }).struct()
+    await expect(absent).rejects.toMatchObject({ type: 'unimplemented' })
+  }
+  await main.call().promise()
 })

@@ -17,7 +17,7 @@ import type { UntakenOptions } from '../link/untaken.js'
 import { answerBootstrap, sendQueuedOn } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
 import { FrameTransport } from './frame-transport.js'
-import { answered, answeredBy, asked, popUnimplemented } from './questions.js'
+import { answered, answeredBy, asked, finishOf, popUnimplemented } from './questions.js'
 
 /** Of one message: the list is gone through whole, whatever length a few bytes say that it has. */
 const mostCapabilities = 4096
@@ -85,8 +85,7 @@ export class FrameConn extends Conn {
   override handleMessage(message: Message): void {
     try {
       if (this.#ended !== undefined) return // the transport had given it out before it was told of the end
-      if (message.which() === Message.UNIMPLEMENTED)
-        popUnimplemented(this, message.unimplemented)?.reject(unimplemented())
+      if (message.which() === Message.UNIMPLEMENTED) this.#unimplemented(message.unimplemented)
       else super.handleMessage(message)
     } finally {
       incoming.get(message.segment.message)?.close()
@@ -133,6 +132,13 @@ export class FrameConn extends Conn {
       this.#frames.destroy(error)
       throw error
     }
+  }
+
+  #unimplemented(message: Message): void {
+    const question = popUnimplemented(this, message)
+    if (question === null || question === undefined) return
+    question.reject(unimplemented())
+    this.sendMessage(finishOf(question.id))
   }
 
   #unsent(message: Message, error: Error): void {

@@ -1,7 +1,7 @@
 /**
  * Which of a connection's questions a message is about.
  */
-import type { Conn } from 'capnp-es'
+import { type Conn, Message as Whole } from 'capnp-es'
 import { Message } from 'capnp-es/capnp/rpc'
 
 type Found = ReturnType<Conn['findQuestion']>
@@ -29,4 +29,11 @@ export function answeredBy(message: Message): number | undefined {
 /** The question that the peer does not implement, by what it sends back. It is one no more. */
 export function popUnimplemented(conn: Conn, message: Message): Found {
   return message.which() === Message.CALL ? conn.popQuestion(message.call.questionId) : null
+}
+
+/** The library of the other side holds the id for used until then, also where it has sent the call back. */
+export function finishOf(question: number): Message {
+  const message = new Whole().initRoot(Message)
+  message._initFinish().questionId = question
+  return message
 }
