@@ -25,19 +25,27 @@ export async function measure(workload: Workload, measuring: Measuring): Promise
   try {
     spinners = await spinnersFor(workload)
   } catch (error) {
-    const why = `no spinners: ${(error as Error).message}`
-    return names.flatMap((name) => workload.metrics.map((metric) => failedRow(workload.id, name, metric, why)))
+    return withoutSpinners(workload, names, error as Error)
   }
   try {
     if (workload.way === 'start') return await measureStarts(workload, names, measuring)
     if (workload.way === 'idle') return await measureIdle(workload, names, measuring)
     const rows: Row[] = []
     for (const one of workload.cases) rows.push(...(await measureCase(workload, one, names, measuring)))
-    spinners?.check()
+    try {
+      spinners?.check()
+    } catch (error) {
+      return withoutSpinners(workload, names, error as Error)
+    }
     return rows
   } finally {
     spinners?.stop()
   }
+}
+
+function withoutSpinners({ id, metrics }: Workload, names: readonly string[], error: Error): Row[] {
+  const why = `no spinners: ${error.message}`
+  return names.flatMap((name) => metrics.map((metric) => failedRow(id, name, metric, why)))
 }
 
 async function measureCase(

@@ -18,7 +18,11 @@ export async function measureStarts(
   names: readonly string[],
   measuring: Measuring,
 ): Promise<Row[]> {
-  await provide('node')
+  try {
+    await provide('node')
+  } catch (error) {
+    return names.map((name) => failedRow(workload.id, name, 'start', (error as Error).message))
+  }
   const found = new Map<string, number[]>(names.map((name) => [name, []]))
   const failures = new Map<string, string>()
   // The first round, with nothing in the page cache yet, is not counted.

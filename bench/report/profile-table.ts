@@ -1,5 +1,5 @@
 /**
- * Profiles as a table: what an operation takes of each end, to whom that time belongs, and the system calls it makes.
+ * Profiles as a table: what was found, what an operation takes of each end, to whom that time belongs, and the system calls it makes.
  */
 import { layers } from '../profile/layers.js'
 import type { Profile } from '../profile/profile-workload.js'
@@ -14,7 +14,7 @@ export function profileTable(profiles: readonly Profile[]): string {
     ? 1000
     : 1
   const counted = many === 1 ? '' : ' of 1,000'
-  const head = ['contender', 'end', 'rate', 'time', ...layers, `faults${counted}`, `switches${counted}`]
+  const head = ['contender', 'end', 'found', 'time', ...layers, `faults${counted}`, `switches${counted}`]
   const body = profiles.map((profile) => [
     profile.contender,
     profile.end,

@@ -32,11 +32,18 @@ function verdictTable(verdicts: readonly Verdict[]): string {
   const body = verdicts.map(({ what, reference, ratio, goal, met }) => [
     what,
     reference,
-    ratio === undefined ? '–' : ratio.toFixed(2),
+    ratio === undefined ? '–' : shownRatio(ratio, goal),
     goal,
     met === undefined ? 'not measured' : met ? 'met' : 'NOT MET',
   ])
   return markdown([head, ...body], 'llrrl')
+}
+
+/** Two digits, unless they would make it look like the goal itself. */
+function shownRatio(ratio: number, goal: string): string {
+  const short = ratio.toFixed(2)
+  const wanted = Number.parseFloat(goal.slice(2))
+  return Number(short) === wanted && ratio !== wanted ? ratio.toFixed(4) : short
 }
 
 /** Columns of one width, so that it can be read as it is too. */
