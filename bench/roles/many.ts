@@ -43,7 +43,7 @@ export async function fanClient(carrier: Carrier, setting: Setting): Promise<Com
       frames += links.length
       next = (next + 1) % payloads.length
     } while (performance.now() - began < milliseconds)
-    return { perFrame: ((performance.now() - began) * 1e6) / frames }
+    return { operations: frames, perFrame: ((performance.now() - began) * 1e6) / frames }
   }
   return { run }
 }
