@@ -9,6 +9,16 @@ import { named, streamPair, until } from '../../support/streams.js'
 type Content = Readonly<Record<string, unknown>>
 
 export function jsonRpcTurns(library: typeof Library, adapter: typeof Adapter): void {
+  /** Listens to notifications of x, the first of which is at work until it is told to go on. */
+  function holdFirst(connection: Library.MessageConnection) {
+    const calls = { handled: 0, goOn: () => {} }
+    connection.onNotification('x', async () => {
+      if (calls.handled++ === 0) await new Promise<void>((resolve) => (calls.goOn = resolve))
+    })
+    connection.listen()
+    return calls
+  }
+
   function served(options: Adapter.JsonRpcOptions = {}) {
     const [stream, peer] = streamPair()
     const connection = adapter.createMessageConnection(stream, undefined, options)
@@ -166,21 +176,16 @@ export function jsonRpcTurns(library: typeof Library, adapter: typeof Adapter): 
 
   it('a peer waits while many descriptors wait for their turn', async () => {
     const { connection, stream, write } = served({ maxParallelism: 1 })
-    let goOn = () => {}
-    let handled = 0
-    connection.onNotification('x', async () => {
-      if (handled++ === 0) await new Promise<void>((resolve) => (goOn = resolve))
-    })
-    connection.listen()
+    const calls = holdFirst(connection)
     const files = Array.from({ length: 100 }, (_, i) => named(i))
     const before = openFiles()
     const writes = Promise.all(Array.from({ length: 200 }, () => write({ method: 'x', params: { files } })))
     await until(() => openFiles() - before > 1024, 'more than may wait')
     for (let i = 0; i < 100; i++) await new Promise(setImmediate)
     expect(stream.stats.received.descriptors).toBeLessThan(10_000)
-    goOn()
+    calls.goOn()
     await writes
-    await until(() => handled === 200 && openFiles() === before, 'all of them')
+    await until(() => calls.handled === 200 && openFiles() === before, 'all of them')
     for (const file of files) file.close()
   })
 
@@ -230,18 +235,13 @@ export function jsonRpcTurns(library: typeof Library, adapter: typeof Adapter): 
 
     it('a peer waits while calls run that others wait for', async () => {
       const { connection, stream, peer } = served({ maxParallelism: 1 })
-      let goOn = () => {}
-      let handled = 0
-      connection.onNotification('x', async () => {
-        if (handled++ === 0) await new Promise<void>((resolve) => (goOn = resolve))
-      })
-      connection.listen()
+      const calls = holdFirst(connection)
       flood(peer, 20_000)
       await until(() => stream.stats.received.frames > 1024, 'more than may wait')
       for (let i = 0; i < 100; i++) await new Promise(setImmediate)
       expect(stream.stats.received.frames).toBeLessThan(10_000)
-      goOn()
-      await until(() => handled === 20_000, 'all of them')
+      calls.goOn()
+      await until(() => calls.handled === 20_000, 'all of them')
     })
 
     it('an answer comes though many messages are ahead of it', async () => {
