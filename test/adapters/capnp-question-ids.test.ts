@@ -1,6 +1,4 @@
 /** Ids of calls that came by Cap'n Proto RPC: which of them a peer may use again, and what becomes of descriptors if it does. */
-import { Message as Whole } from 'capnp-es'
-import { Message } from 'capnp-es/capnp/rpc'
 import { describe, expect, it } from 'vitest'
 import { FrameConn } from '../../src/adapters/capnp-es/index.js'
 import { capnp } from '../../src/framing/index.js'
@@ -10,60 +8,13 @@ import { pairUnix } from '../../src/transport/index.js'
 import { destroyedAfterTest, named, nameOf, streamPair, turns, until } from '../support/streams.js'
 import { Peer } from './fixtures/generated/capnp-es/peer.js'
 import { capnpEsPeer } from './support/capnp-es-peer.js'
+import { changed, message, recordedCalls, rootOf } from './support/capnp-recorded-calls.js'
 import { capnpTsPeer } from './support/capnp-ts-peer.js'
-
-function message(fill: (message: Message) => void): Uint8Array {
-  const whole = new Whole()
-  fill(whole.initRoot(Message))
-  return new Uint8Array(whole.toArrayBuffer())
-}
-
-function rootOf(bytes: Uint8Array): Message {
-  return new Whole(new Uint8Array(bytes), false).getRoot(Message)
-}
-
-/** The same call, but for what is changed. */
-function changed(bytes: Uint8Array, change: (call: Message['call']) => void): Uint8Array {
-  const root = rootOf(bytes)
-  change(root.call)
-  return new Uint8Array(root.segment.message.toArrayBuffer())
-}
 
 describe.each([
   ['capnp-es', capnpEsPeer],
   ['capnp-ts', capnpTsPeer],
 ])('ids of calls to %s', (_library, peerOn) => {
-  /** A peer that has made two calls that run, as the library does, the second with a descriptor; and now sends what it likes. */
-  async function hostile() {
-    const [nearest, left] = streamPair({ codec: capnp() })
-    const [peer, stream] = streamPair({ codec: capnp() })
-    const calls: Uint8Array[] = []
-    const answers: number[] = []
-    let isLibrary = true
-    left.on('frame', ({ payload, descriptors }) => {
-      if (rootOf(payload).which() === Message.CALL) calls.push(payload)
-      peer.send(payload, descriptors, { transfer: true })
-    })
-    peer.on('frame', ({ payload }) => {
-      const kind = rootOf(payload).which()
-      if (isLibrary) left.send(payload)
-      else if (kind === Message.RETURN || kind === Message.UNIMPLEMENTED) answers.push(kind)
-    })
-    const running: { readonly file: Descriptor; answer(): void }[] = []
-    const hang = (file: Descriptor) =>
-      new Promise<null>((resolve) => running.push({ file, answer: () => resolve(null) }))
-    const errors: Error[] = []
-    peerOn(stream, { hang, fine: () => 1 }, { onError: (error) => errors.push(error) })
-    const near = peerOn(nearest, {})
-    await near.call('fine')
-    using file = named('held')
-    for (const args of [[], [file]]) near.call('hang', ...args).catch(() => {}) // nobody answers them
-    await until(() => running.length === 2, 'the calls')
-    isLibrary = false
-    const ids = calls.slice(-2).map((each) => rootOf(each).call.questionId)
-    return { peer, stream, errors, answers, running, bearing: calls.at(-1)!, ids }
-  }
-
   function finish(question: number | undefined): Uint8Array {
     return message((each) => (each._initFinish().questionId = question!))
   }
@@ -76,7 +27,7 @@ describe.each([
     ['a bootstrap of the id of one that runs', 'bootstrap', 1, false],
     ['a bootstrap of the id of one that runs and was finished', 'bootstrap', 1, true],
   ])('end the connection by %s', async (_what, kind, which, isFinished) => {
-    const { peer, stream, errors, answers, running, bearing, ids } = await hostile()
+    const { peer, stream, errors, answers, running, bearing, ids } = await recordedCalls(peerOn)
     const question = ids[which]!
     if (isFinished) peer.send(finish(question))
     if (kind === 'bootstrap') peer.send(message((each) => (each._initBootstrap().questionId = question)))
@@ -101,7 +52,7 @@ describe.each([
     ['ahead of', true],
     ['behind', false],
   ])('may be used again once a call is answered and finished, here %s the answer', async (_where, isAhead) => {
-    const { peer, answers, running, bearing, ids } = await hostile()
+    const { peer, answers, running, bearing, ids } = await recordedCalls(peerOn)
     for (let i = 1; i <= 3; i++) {
       if (isAhead) peer.send(finish(ids[1]))
       await turns()
@@ -116,7 +67,7 @@ describe.each([
   })
 
   it('may be used again behind a call of a method that is not there, whose descriptors are closed', async () => {
-    const { peer, answers, running, bearing, ids } = await hostile()
+    const { peer, answers, running, bearing, ids } = await recordedCalls(peerOn)
     const [ours, theirs] = pairUnix().map(adoptOwned) as [Descriptor, Descriptor]
     const other = destroyedAfterTest(adopt(ours))
     const absent = changed(bearing, (call) => {

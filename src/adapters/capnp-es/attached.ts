@@ -4,7 +4,7 @@
 import type { Client, Message } from 'capnp-es'
 import { CapDescriptor, type Payload, Message as RpcMessage } from 'capnp-es/capnp/rpc'
 import type { Descriptor } from '../../stream/index.js'
-import { attach, attachedTo, type Incoming, noIndex, Outgoing } from '../capnp/attached.js'
+import { attach, attachedTo, Incoming, noIndex, Outgoing } from '../capnp/attached.js'
 import type { KeptDescriptors } from '../capnp/kept-descriptors.js'
 
 type Caps = { readonly _capnp: { readonly capTable?: (Client | null)[] } }
@@ -22,7 +22,7 @@ export function attachDescriptor(server: Client, descriptor: Descriptor): void {
 
 /**
  * What came with a capability; undefined: nothing. It is the connection's: closed when it ends, and if the capability came
- * with a call, when that has been answered. Take or duplicate it before. Throws DescriptorLostError where it was lost.
+ * with calls, when the last of them has been answered. Take or duplicate it before. Throws DescriptorLostError where it was lost.
  * @param client a generated client, or what one is made of
  */
 export function descriptorOf(client: Client | { readonly client: Client }): Descriptor | undefined {
@@ -40,14 +40,14 @@ export function enlist(entry: CapDescriptor, client: Client): void {
   entry.attachedFd = index
 }
 
-/** Gives the capabilities of a received message, from this one on those of its table, what came with them. */
+/** Gives the capabilities of a received message, from this one on those of its table, what came with them; and keeps it. */
 export function claim(payload: Payload, first: number, kept: KeptDescriptors): void {
   const { message } = payload.segment
-  const attached = incoming.get(message)
-  if (attached === undefined) return
+  const caps = capsOf(message)
+  if (caps.length === first) return
+  const attached = incoming.get(message) ?? Incoming.none
   const root = message.getRoot(RpcMessage)
   const question = root.which() === RpcMessage.CALL ? root.call.questionId : undefined
-  const caps = capsOf(message)
   for (const [i, entry] of [...payload.capTable].entries()) {
     const client = caps[first + i]
     if (client === null || client === undefined || entry.which() !== CapDescriptor.SENDER_HOSTED) continue

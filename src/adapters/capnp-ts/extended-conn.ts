@@ -8,7 +8,6 @@ import type { Conn, Message } from 'capnp-ts'
 import { Message_Which, type Payload, Return_Which, Message as RpcMessage } from 'capnp-ts/src/std/rpc.capnp.js'
 import { UsageError } from '../../errors.js'
 import { RpcError } from '../../rpc/index.js'
-import { Incoming } from '../capnp/attached.js'
 import { brokenBy } from '../capnp/broken-by.js'
 import type { KeptDescriptors } from '../capnp/kept-descriptors.js'
 import type { UntakenOptions } from '../link/untaken.js'
@@ -74,8 +73,7 @@ class Extended {
     conn.decodeCapTable = (message, payload) => {
       checkPayload(payload)
       decodeCapTable.call(conn, message, payload)
-      const { attached } = transport
-      if (attached !== Incoming.none) attachments.claim(message, payload, attached, this.#question)
+      attachments.claim(message, payload, transport.attached, this.#question)
     }
     conn.handleMessage = (data) => {
       if (!this.#handle(data)) handleMessage.call(conn, data)

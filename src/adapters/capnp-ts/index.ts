@@ -24,7 +24,7 @@ export function attachDescriptor(server: Server, descriptor: Descriptor): void {
 
 /**
  * What came with a capability; undefined: nothing. It is the connection's: closed when it ends, and if the capability came
- * with a call, when that has been answered. Take or duplicate it before. Throws DescriptorLostError where it was lost.
+ * with calls, when the last of them has been answered. Take or duplicate it before. Throws DescriptorLostError where it was lost.
  * @param client a generated client, or what one is made of
  */
 export function descriptorOf(client: Client | { readonly client: Client }): Descriptor | undefined {

@@ -4,6 +4,8 @@ import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
 import { File, type File$Client, Peer, type Slot } from '../fixtures/generated/capnp-es/peer.js'
 import { type PeerOptions, read, written } from './capnp-values.js'
 
+type Server = InstanceType<typeof File.Server>
+
 export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
 
 export interface CapnpEnd {
@@ -13,7 +15,8 @@ export interface CapnpEnd {
 }
 
 export function capnpEsPeer(stream: FrameStream, methods: object, options: PeerOptions = {}): CapnpEnd {
-  const { onError } = options
+  const { onError, sharesCapabilities } = options
+  const shared = sharesCapabilities === true ? new Map<Descriptor, Server>() : undefined
   const conn = new FrameConn(stream, options)
   if (onError !== undefined) conn.onError = (error) => onError(error as Error)
   conn.initMain(Peer, {
@@ -24,7 +27,7 @@ export function capnpEsPeer(stream: FrameStream, methods: object, options: PeerO
       const files: Descriptor[] = []
       const value: unknown = await method(...args)
       results.value = written(value, files)
-      place(results._initFiles(files.length), files)
+      place(results._initFiles(files.length), files, shared)
     },
     async file(params, results) {
       const { name } = params
@@ -44,7 +47,7 @@ export function capnpEsPeer(stream: FrameStream, methods: object, options: PeerO
         .call((params) => {
           params.method = method
           params.value = written(args, files)
-          place(params._initFiles(files.length), files)
+          place(params._initFiles(files.length), files, shared)
         })
         .promise()
       return read(results.value, filesOf(results.files))
@@ -54,10 +57,12 @@ export function capnpEsPeer(stream: FrameStream, methods: object, options: PeerO
 }
 
 /** A capability for each, since it is capabilities that descriptors are attached to. */
-function place(slots: Iterable<Slot>, files: readonly Descriptor[]): void {
+function place(slots: Iterable<Slot>, files: readonly Descriptor[], shared?: Map<Descriptor, Server>): void {
   for (const [i, slot] of [...slots].entries()) {
-    const server = new File.Server({ name: () => Promise.resolve() })
-    attachDescriptor(server, files[i]!)
+    const file = files[i]!
+    const server = shared?.get(file) ?? new File.Server({ name: () => Promise.resolve() })
+    shared?.set(file, server)
+    attachDescriptor(server, file)
     slot.file = server.client()
   }
 }

@@ -1,5 +1,5 @@
 /** An end of a connection of capnp-ts that calls by name, and serves functions by name. */
-import type { Conn } from 'capnp-ts'
+import { Client, type Conn } from 'capnp-ts'
 import { attachDescriptor, createConn, descriptorOf } from '../../../src/adapters/capnp-ts/index.js'
 import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
 import { File, Peer, type Slot } from '../fixtures/generated/capnp-ts/peer.js'
@@ -12,6 +12,7 @@ export interface CapnpTsEnd {
 }
 
 export function capnpTsPeer(stream: FrameStream, methods: object, options: PeerOptions = {}): CapnpTsEnd {
+  const shared = options.sharesCapabilities === true ? new Map<Descriptor, Client>() : undefined
   const server = new Peer.Server({
     async call(params, results) {
       const method = Object.hasOwn(methods, params.getMethod()) ? Reflect.get(methods, params.getMethod()) : undefined
@@ -20,7 +21,7 @@ export function capnpTsPeer(stream: FrameStream, methods: object, options: PeerO
       const files: Descriptor[] = []
       const value: unknown = await method(...args)
       results.setValue(written(value, files))
-      place(results.initFiles(files.length).toArray(), files)
+      place(results.initFiles(files.length).toArray(), files, shared)
     },
     async file(params, results) {
       const name = params.getName()
@@ -36,7 +37,7 @@ export function capnpTsPeer(stream: FrameStream, methods: object, options: PeerO
       const results = await main.call((params) => {
         params.setMethod(method)
         params.setValue(written(args, files))
-        place(params.initFiles(files.length).toArray(), files)
+        place(params.initFiles(files.length).toArray(), files, shared)
       })
       return read(results.getValue(), filesOf(results.getFiles().toArray()))
     },
@@ -45,12 +46,19 @@ export function capnpTsPeer(stream: FrameStream, methods: object, options: PeerO
 }
 
 /** A capability for each, since it is capabilities that descriptors are attached to. */
-function place(slots: readonly Slot[], files: readonly Descriptor[]): void {
+function place(slots: readonly Slot[], files: readonly Descriptor[], shared?: Map<Descriptor, Client>): void {
   for (const [i, slot] of slots.entries()) {
-    const server = new File.Server({ name: () => Promise.resolve() })
-    attachDescriptor(server, files[i]!)
-    slot.setFile(server)
+    const file = files[i]!
+    const client = shared?.get(file) ?? capabilityOf(file)
+    shared?.set(file, client)
+    slot.setFile(new File.Client(client))
   }
+}
+
+function capabilityOf(file: Descriptor): Client {
+  const server = new File.Server({ name: () => Promise.resolve() })
+  attachDescriptor(server, file)
+  return new Client({ server, tag: 'local' })
 }
 
 function filesOf(slots: readonly Slot[]): (Descriptor | undefined)[] {

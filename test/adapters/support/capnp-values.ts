@@ -5,6 +5,8 @@ import { Descriptor } from '../../../src/stream/index.js'
 export interface PeerOptions {
   readonly onError?: (error: Error) => void
   readonly maxUntaken?: number
+  /** A descriptor that is passed again goes with the same capability. */
+  readonly sharesCapabilities?: boolean
 }
 
 /** The value as text, its descriptors as their places in `files`. */
