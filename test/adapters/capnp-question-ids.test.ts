@@ -1,4 +1,5 @@
 /** Ids of calls that came by Cap'n Proto RPC: which of them a peer may use again, and what becomes of descriptors if it does. */
+import { Message } from 'capnp-es/capnp/rpc'
 import { describe, expect, it } from 'vitest'
 import { FrameConn } from '../../src/adapters/capnp-es/index.js'
 import { capnp } from '../../src/framing/index.js'
@@ -86,6 +87,25 @@ describe.each([
     peer.send(present, [named('again')], { transfer: true })
     await until(() => running.length === 3, 'the next call')
     expect([ids.includes(77), nameOf(running[2]!.file)]).toEqual([false, 'again'])
+  })
+
+  it('sent by it are finished where the peer sends the call back, which may hold the id for used until then', async () => {
+    const [stream, peer] = streamPair({ codec: capnp() })
+    const asked: number[] = []
+    const finished: unknown[] = []
+    peer.on('frame', ({ payload }) => {
+      const root = rootOf(payload)
+      if (root.which() === Message.FINISH) finished.push([root.finish.questionId, root.finish.releaseResultCaps])
+      if (root.which() !== Message.CALL) return
+      asked.push(root.call.questionId)
+      peer.send(message((each) => (each.unimplemented = root)))
+    })
+    const near = peerOn(stream, {})
+    for (let i = 0; i < 2; i++) await expect(near.call('absent')).rejects.toMatchObject({ type: 'unimplemented' })
+    await until(() => finished.length >= 2, 'the ends')
+    await turns()
+    expect(finished).toEqual(asked.map((id) => [id, false])) // there are no results, and some libraries look for them
+    near.close()
   })
 })
 

@@ -31,9 +31,14 @@ export function popUnimplemented(conn: Conn, message: Message): Found {
   return message.which() === Message.CALL ? conn.popQuestion(message.call.questionId) : null
 }
 
-/** The library of the other side holds the id for used until then, also where it has sent the call back. */
+/**
+ * Of a call that was sent back. The library at the other side holds the id for used until then; or it has no such answer, and
+ * would look there for results if it were to release what is in them.
+ */
 export function finishOf(question: number): Message {
   const message = new Whole().initRoot(Message)
-  message._initFinish().questionId = question
+  const finish = message._initFinish()
+  finish.questionId = question
+  finish.releaseResultCaps = false
   return message
 }

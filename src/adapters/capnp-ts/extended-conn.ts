@@ -142,8 +142,11 @@ class Extended {
   #unimplemented(message: Message): void {
     const sent = message.getRoot(RpcMessage).getUnimplemented()
     if (sent.which() !== Message_Which.CALL) return
+    const id = sent.getCall().getQuestionId()
+    if (!this.#conn.questions.has(id)) return
     const error = new RpcError('unimplemented', 'the peer does not implement this call', { origin: 'remote' })
-    this.#sending.reject(sent.getCall().getQuestionId(), error)
+    this.#sending.reject(id, error)
+    this.#sending.finish(id) // the peer may hold the id for used until then
   }
 
   #broken(cause: unknown): void {
