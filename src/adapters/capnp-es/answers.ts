@@ -11,19 +11,20 @@ type Queue = Client & { readonly _client: Client; flushQueue(): void }
 const interfacePointer = 3
 
 /**
- * Calls that came for a capability in the results wait there, and the library sends none of them on. Nor does what they wait
- * in take a further one: it counts as full from the beginning.
+ * Results that another peer has sent may be such that they cannot be copied. The library has the answer for done by then, and
+ * would tell nobody but the process, by an unhandled rejection: the answer is that error.
  */
-export function sendQueuedOn(answer: Answer): void {
+export function mend(answer: Answer): void {
   const { fulfill } = answer
   answer.fulfill = (results: Struct) => {
-    fulfill.call(answer, results)
-    const caps = capsOf(results.segment.message)
-    for (const [i, client] of caps.entries()) {
-      if (!isQueue(client)) continue
-      client.flushQueue()
-      caps[i] = client._client
+    try {
+      fulfill.call(answer, results)
+    } catch (error) {
+      answer.done = false
+      answer.reject(error as Error)
+      return
     }
+    sendQueuedOn(results)
   }
 }
 
@@ -34,6 +35,19 @@ export function answerBootstrap(answer: Answer, main: Client): void {
   pointer.segment.setUint32(pointer.byteOffset, interfacePointer)
   pointer.segment.setUint32(pointer.byteOffset + 4, results.addCap(main))
   answer.fulfill(pointer)
+}
+
+/**
+ * Calls that came for a capability in the results wait there, and the library sends none of them on. Nor does what they wait
+ * in take a further one: it counts as full from the beginning.
+ */
+function sendQueuedOn(results: Struct): void {
+  const caps = capsOf(results.segment.message)
+  for (const [i, client] of caps.entries()) {
+    if (!isQueue(client)) continue
+    client.flushQueue()
+    caps[i] = client._client
+  }
 }
 
 function isQueue(client: Client | null): client is Queue {

@@ -14,7 +14,7 @@ import { brokenBy } from '../capnp/broken-by.js'
 import type { FrameTransportOptions } from '../capnp/frame-link.js'
 import { KeptDescriptors } from '../capnp/kept-descriptors.js'
 import type { UntakenOptions } from '../link/untaken.js'
-import { answerBootstrap, sendQueuedOn } from './answers.js'
+import { answerBootstrap, mend } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
 import { FrameTransport } from './frame-transport.js'
 import { answered, answeredBy, asked, finishOf, popUnimplemented } from './questions.js'
@@ -54,7 +54,7 @@ export class FrameConn extends Conn {
     const answer = super.insertAnswer(id)
     if (answer === null) return answer
     answer.deferred.promise.catch(() => {}) // it is told to the peer
-    sendQueuedOn(answer)
+    mend(answer)
     return answer
   }
 
@@ -93,7 +93,11 @@ export class FrameConn extends Conn {
   }
 
   override descriptorForClient(descriptor: CapDescriptor, client: Client): void {
-    super.descriptorForClient(descriptor, client)
+    try {
+      super.descriptorForClient(descriptor, client)
+    } catch {
+      descriptor.senderHosted = this.addExport(client) // of results that cannot be read: calls on it fail, by their own error
+    }
     enlist(descriptor, client)
   }
 
