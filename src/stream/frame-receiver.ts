@@ -9,17 +9,17 @@ import { UsageError } from '../errors.js'
 import { nextTick } from '../event-loop.js'
 import { wantsReceives } from '../framing/codec.js'
 import { memfdFlag } from '../framing/codecs/pillion.js'
-import { defaultLargeFrom, FrameDecoder } from '../framing/frame-decoder.js'
+import { FrameDecoder } from '../framing/frame-decoder.js'
 import { FrameTable } from '../framing/frame-table.js'
 import type { CodecConnection } from '../framing/index.js'
 import { MessageDecoder } from '../framing/message-decoder.js'
 import { closeDescriptors, type Received, type UnixSocket } from '../transport/index.js'
-import { slabsAreGuarded } from '../transport/receive-slab.js'
 import { type Frame, ReceivedFrame } from './frame.js'
 import { type BatchOptions, type FrameBatch, ReceivedBatch } from './frame-batch.js'
 import { Inbox } from './inbox.js'
 import { giveBack, lendMemory } from './lent-memory.js'
 import type { StreamSettings } from './options.js'
+import { bytesAhead, keepBytes } from './placing.js'
 import { ReceivedTally } from './received-tally.js'
 import { sealedFrame } from './sealed-payload.js'
 import { Standstill } from './standstill.js'
@@ -35,12 +35,6 @@ export interface ReceiverHooks {
 }
 
 type Consumer = 'frame event' | 'onBatch' | 'iterator'
-
-/** Of a large frame: room for its head, and for small ones that come before it. */
-const largeBeginning = 2048
-
-/** Payloads over this are large for the slab, where it is used again: of those that end in it, half would be copied. */
-const largeWhereShared = 128 * 1024
 
 /**
  * The thread's, as the slab is: a wake-up is taken in and handed on before there is another one. An idle stream has none
@@ -221,37 +215,13 @@ export class FrameReceiver {
     this.#filled = decoder.next(this.#table)
     if (decoder.discarded.length > 0) closeDescriptors(decoder.discarded.splice(0))
     const { wanted } = decoder
-    const ahead = this.#aheadOf(decoder, received)
+    const ahead = bytesAhead(decoder, this.#table, received, this.#keeps)
     if (wanted !== undefined || this.#lending || ahead !== this.#ahead) {
       this.#lending = wanted !== undefined
       this.#ahead = ahead
       this.#socket.lend(wanted, ahead)
     }
     return decoder.consumed
-  }
-
-  /**
-   * How many bytes are received into the slab at a time, behind `wanted`; 0: any number. Frames come alike, most often.
-   *
-   * Of a large frame, only the beginning: so the rest goes where it is to stay, and need not be copied or, where frames are
-   * kept, keep all of the slab. Of frames that the slab has room for, but which are long to copy, as many as it has room for:
-   * none of them then ends up half in it.
-   */
-  #aheadOf(decoder: FrameDecoder | MessageDecoder, { bytes, start, end, sets }: Received): number {
-    if (this.#expectsLarge(decoder, end - start)) return largeBeginning
-    const each = decoder.latestLength
-    if (this.#keeps || each <= defaultLargeFrom || sets.length > 0) return 0
-    const begun = end - start - decoder.consumed
-    return Math.max(0, Math.floor((bytes.length - start) / each) * each - begun)
-  }
-
-  #expectsLarge(decoder: FrameDecoder | MessageDecoder, presented: number): boolean {
-    const large = this.#keeps ? defaultLargeFrom : largeWhereShared
-    const { assembling } = decoder
-    if (assembling > 0) return assembling > large
-    const table = this.#table
-    const last = table.length - 1
-    return last >= 0 && table.end(last) - table.start(last) > large && decoder.consumed === presented
   }
 
   /** Hands on what was taken in. */
@@ -577,11 +547,4 @@ export class FrameReceiver {
     this.#settleStandstill()
     this.#hooks.onReceivingEnded(this.#ending.error)
   }
-}
-
-/** The rows become frames that outlive the wake-up: what they lie in must not be written again. */
-function keepBytes(table: FrameTable, received: Received): void {
-  if (table.ownsBytes) return
-  if (slabsAreGuarded()) received.keep()
-  else table.ownBytes()
 }
