@@ -5,7 +5,7 @@
  * cannot be sent end the process by an unhandled rejection; and does not look at attached descriptors.
  */
 import { type Client, Conn } from 'capnp-es'
-import { type CapDescriptor, Message, type Payload, Return } from 'capnp-es/capnp/rpc'
+import { type CapDescriptor, Message, type Payload } from 'capnp-es/capnp/rpc'
 import { ClosedError } from '../../errors.js'
 import { setImmediate } from '../../event-loop.js'
 import { RpcError } from '../../rpc/index.js'
@@ -17,7 +17,8 @@ import type { UntakenOptions } from '../link/untaken.js'
 import { answerBootstrap, mend } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
 import { FrameTransport } from './frame-transport.js'
-import { answered, answeredBy, asked, finishOf, popUnimplemented } from './questions.js'
+import { answered, rejectUnimplemented } from './questions.js'
+import { Sending } from './sending.js'
 
 /** Of one message: the list is gone through whole, whatever length a few bytes say that it has. */
 const mostCapabilities = 4096
@@ -25,6 +26,7 @@ const mostCapabilities = 4096
 export class FrameConn extends Conn {
   readonly #kept: KeptDescriptors
   readonly #frames: FrameTransport
+  readonly #sending: Sending
   #ended: Error | undefined
 
   /**
@@ -36,6 +38,7 @@ export class FrameConn extends Conn {
     super(transport)
     this.#frames = transport
     this.#kept = new KeptDescriptors(options.maxUntaken)
+    this.#sending = new Sending(this, transport, this.#kept)
     this.onError = () => {} // without any, the library throws it into the void
   }
 
@@ -70,22 +73,15 @@ export class FrameConn extends Conn {
     else answerBootstrap(answer, this.main)
   }
 
-  /** Throws nothing: a call that cannot be sent rejects, an answer that cannot is one that says so. */
+  /** Throws nothing. */
   override sendMessage(message: Message): void {
-    asked(this, message)?.deferred.promise.catch(() => {}) // whoever awaits it is told all the same
-    try {
-      this.#frames.sendMessage(message)
-    } catch (error) {
-      this.#unsent(message, error as Error)
-    }
-    const question = answeredBy(message)
-    if (question !== undefined) this.#kept.answered(question)
+    this.#sending.send(message, this.#ended)
   }
 
   override handleMessage(message: Message): void {
     try {
       if (this.#ended !== undefined) return // the transport had given it out before it was told of the end
-      if (message.which() === Message.UNIMPLEMENTED) this.#unimplemented(message.unimplemented)
+      if (message.which() === Message.UNIMPLEMENTED) rejectUnimplemented(this, message.unimplemented)
       else super.handleMessage(message)
     } finally {
       incoming.get(message.segment.message)?.close()
@@ -138,31 +134,10 @@ export class FrameConn extends Conn {
     }
   }
 
-  #unimplemented(message: Message): void {
-    const question = popUnimplemented(this, message)
-    if (question === null || question === undefined) return
-    question.reject(unimplemented())
-    this.sendMessage(finishOf(question.id))
-  }
-
-  #unsent(message: Message, error: Error): void {
-    const question = asked(this, message)
-    const isAnswer = message.which() === Message.RETURN
-    if (question !== null && question !== undefined) this.popQuestion(question.id)?.reject(this.#ended ?? error)
-    else if (this.#frames.closed) return
-    else if (isAnswer && message.return.which() !== Return.EXCEPTION) {
-      this.sendReturnException(message.return.answerId, error)
-    } else this.#frames.destroy(error) // it answers something, and nothing else can
-  }
-
   #end(error: Error): void {
     if (this.#ended !== undefined) return
     this.#ended = error
     for (const question of this.questions.splice(0)) question?.cancel(error)
     setImmediate(() => this.#kept.closeAll()) // whoever has just been given a result comes first
   }
-}
-
-function unimplemented(): RpcError {
-  return new RpcError('unimplemented', 'the peer does not implement this call', { origin: 'remote' })
 }

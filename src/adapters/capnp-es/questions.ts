@@ -1,8 +1,9 @@
 /**
- * Which of a connection's questions a message is about.
+ * Which of a connection's questions a message is about, and the end of those that the peer sends back.
  */
 import { type Conn, Message as Whole } from 'capnp-es'
 import { Message } from 'capnp-es/capnp/rpc'
+import { RpcError } from '../../rpc/index.js'
 
 type Found = ReturnType<Conn['findQuestion']>
 
@@ -26,16 +27,19 @@ export function answeredBy(message: Message): number | undefined {
   return unimplemented.which() === Message.CALL ? unimplemented.call.questionId : undefined
 }
 
-/** The question that the peer does not implement, by what it sends back. It is one no more. */
-export function popUnimplemented(conn: Conn, message: Message): Found {
-  return message.which() === Message.CALL ? conn.popQuestion(message.call.questionId) : null
+/** By what the peer sends back, since it does not implement it. The question is one no more. */
+export function rejectUnimplemented(conn: Conn, message: Message): void {
+  const question = message.which() === Message.CALL ? conn.popQuestion(message.call.questionId) : null
+  if (question === null || question === undefined) return
+  question.reject(new RpcError('unimplemented', 'the peer does not implement this call', { origin: 'remote' }))
+  conn.sendMessage(finishOf(question.id))
 }
 
 /**
- * Of a call that was sent back. The library at the other side holds the id for used until then; or it has no such answer, and
- * would look there for results if it were to release what is in them.
+ * The library at the other side holds the id for used until then; or it has no such answer, and would look there for results
+ * if it were to release what is in them.
  */
-export function finishOf(question: number): Message {
+function finishOf(question: number): Message {
   const message = new Whole().initRoot(Message)
   const finish = message._initFinish()
   finish.questionId = question

@@ -1,16 +1,16 @@
 /**
- * The reader: frames as messages, handed over no faster than the connection takes them. That the stream has ended is told when
- * all that came before has had its turn.
+ * The reader: frames as messages, handed over no faster than the connection takes them.
  */
 import { AbstractMessageReader, type DataCallback, type Disposable, type Message } from 'vscode-jsonrpc/node'
 import { type PillionError, UsageError } from '../../errors.js'
-import { queueMicrotask, setImmediate } from '../../event-loop.js'
+import { queueMicrotask } from '../../event-loop.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { closeAll } from '../link/unwanted.js'
 import { BackPressure } from './back-pressure.js'
 import { type Calls, isAnswer } from './calls.js'
 import type { Decoded, Encoding, Envelope } from './encoding.js'
+import { Ending } from './ending.js'
 import { refusal, unanswered } from './error-answers.js'
 import { Turns } from './turns.js'
 
@@ -30,10 +30,9 @@ export class FrameMessageReader extends AbstractMessageReader {
   readonly turns: Turns
   readonly #parts: ReaderParts
   readonly #backPressure: BackPressure
+  readonly #ending: Ending
   #callback: DataCallback | undefined
   #stopped = false
-  #ending: { readonly error: Error | undefined } | undefined
-  #closed = false
 
   constructor(parts: ReaderParts) {
     super()
@@ -45,6 +44,11 @@ export class FrameMessageReader extends AbstractMessageReader {
     const { stream, calls, answersAtOnce } = parts
     const needsMore = () => answersAtOnce && calls.questions.size > 0
     this.#backPressure = new BackPressure({ stream, turns: this.turns, needsMore })
+    this.#ending = new Ending({
+      turns: this.turns,
+      onEnd: () => this.#rejectAll(),
+      onClose: (error) => this.#close(error),
+    })
     if (answersAtOnce) calls.whenAsked((id) => this.#asked(id))
   }
 
@@ -53,11 +57,7 @@ export class FrameMessageReader extends AbstractMessageReader {
     if (this.#callback !== undefined) throw new UsageError('a reader is listened to once')
     this.#callback = callback
     const { stream } = this.#parts
-    stream.on('end', () => this.#end(undefined))
-    stream.closed.then(
-      () => this.#end(undefined),
-      (error: Error) => this.#end(error),
-    )
+    this.#ending.watch(stream)
     if (!stream.destroyed) stream.onBatch((batch) => this.#take(batch))
     return { dispose: () => this.#stop() }
   }
@@ -82,7 +82,7 @@ export class FrameMessageReader extends AbstractMessageReader {
   }
 
   #take(batch: FrameBatch): void {
-    for (let i = 0; i < batch.length && !this.#stopped && this.#ending === undefined; i++) {
+    for (let i = 0; i < batch.length && !this.#stopped && !this.#ending.isKnown; i++) {
       let decoded: Decoded
       try {
         decoded = this.#parts.encoding.decode(batch, i)
@@ -118,32 +118,25 @@ export class FrameMessageReader extends AbstractMessageReader {
 
   #turned(): void {
     this.#backPressure.update()
-    if (this.#ending !== undefined && this.turns.waiting === 0) setImmediate(() => this.#close())
+    this.#ending.turned()
   }
 
   /** Where answers come at once, calls may be waiting for this one, and messages for those calls. */
   #asked(id: unknown): void {
-    if (this.#ending === undefined) this.#backPressure.update()
-    else queueMicrotask(() => this.#reject(id))
+    if (this.#ending.isKnown) queueMicrotask(() => this.#reject(id))
+    else this.#backPressure.update()
   }
 
   #reject(id: unknown): void {
     if (!this.#stopped) this.#handOver(unanswered(id), [])
   }
 
-  #end(error: Error | undefined): void {
-    if (this.#ending !== undefined) return
-    this.#ending = { error }
+  #rejectAll(): void {
     const { calls, answersAtOnce } = this.#parts
     if (answersAtOnce) for (const id of [...calls.questions]) this.#reject(id)
-    this.turns.fence()
-    this.#turned()
   }
 
-  #close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    const error = this.#ending?.error
+  #close(error: Error | undefined): void {
     if (error !== undefined) this.fireError(error)
     this.fireClose()
     this.#parts.onClose()
