@@ -99,6 +99,24 @@ describe('calls', () => {
     far.close()
   })
 
+  it('go to a capability that comes again once the collector has taken all that stood for it', async () => {
+    const [stream, peer] = streamPair({ codec: capnp() })
+    const server = capnpEsPeer(peer, {})
+    const conn = new FrameConn(stream)
+    const asked = async () => {
+      const main = conn.bootstrap(Peer)
+      for (let i = 0; i < 2; i++) await main.file().promise() // the first goes out before the capability is there
+    }
+    await asked()
+    await until(() => {
+      globalThis.gc?.()
+      return Object.values(conn.imports)[0]!.rc.refs === 0
+    }, 'the collector')
+    await asked()
+    conn.shutdown()
+    server.close()
+  })
+
   it('are none lost that came before anybody asked', async () => {
     const [stream, peer] = streamPair({ codec: capnp() })
     const payloads = Array.from({ length: 300 }, (_, i) => message((each) => (each._initFinish().questionId = i)))

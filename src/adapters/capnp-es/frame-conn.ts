@@ -110,6 +110,12 @@ export class FrameConn extends Conn {
     }
   }
 
+  /** Once the collector has taken all that stood for a capability, the library would give out an error in its place for good. */
+  override addImport(id: number): Client {
+    if (this.imports[id]?.rc.refs === 0) delete this.imports[id]
+    return super.addImport(id)
+  }
+
   async #receive(): Promise<void> {
     this.working = true
     try {
