@@ -16,12 +16,10 @@ import { KeptDescriptors } from '../capnp/kept-descriptors.js'
 import type { UntakenOptions } from '../link/untaken.js'
 import { answerBootstrap, mend } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
+import { checkPayload, checkTarget } from './checks.js'
 import { FrameTransport } from './frame-transport.js'
 import { answered, rejectUnimplemented } from './questions.js'
 import { Sending } from './sending.js'
-
-/** Of one message: the list is gone through whole, whatever length a few bytes say that it has. */
-const mostCapabilities = 4096
 
 export class FrameConn extends Conn {
   readonly #kept: KeptDescriptors
@@ -62,7 +60,9 @@ export class FrameConn extends Conn {
   }
 
   override handleCallMessage(message: Message): void {
-    this.#kept.asked(message.call.questionId)
+    const { questionId, target } = message.call
+    checkTarget(target)
+    this.#kept.asked(questionId)
     super.handleCallMessage(message)
   }
 
@@ -98,16 +98,10 @@ export class FrameConn extends Conn {
   }
 
   override populateMessageCapTable(payload: Payload): void {
-    const { length } = payload.capTable
-    if (length > mostCapabilities) throw new Error(`a message has ${length} capabilities`)
+    this.#check(() => checkPayload(payload))
     const first = capsOf(payload.segment.message).length
     super.populateMessageCapTable(payload)
-    try {
-      claim(payload, first, this.#kept)
-    } catch (error) {
-      this.#frames.destroy(error as Error) // the library would answer a call that it is not implemented, and go on
-      throw error
-    }
+    this.#check(() => claim(payload, first, this.#kept))
   }
 
   /** Once the collector has taken all that stood for a capability, the library would give out an error in its place for good. */
@@ -135,6 +129,17 @@ export class FrameConn extends Conn {
     } catch (cause) {
       const error = brokenBy(cause)
       question?.cancel(error) // the library has forgotten it
+      this.#frames.destroy(error)
+      throw error
+    }
+  }
+
+  /** What it throws ends the connection: the library would answer a call that it is not implemented, and go on. */
+  #check(look: () => void): void {
+    try {
+      look()
+    } catch (cause) {
+      const error = brokenBy(cause)
       this.#frames.destroy(error)
       throw error
     }

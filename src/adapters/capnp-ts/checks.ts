@@ -1,6 +1,5 @@
 /**
- * What is looked at in a message before the library gets it: lists that it goes through whole, whatever length a few bytes say
- * that they have.
+ * What is looked at in a message before the library gets it: the lists that it goes through whole.
  */
 import type { Message } from 'capnp-ts'
 import {
@@ -11,18 +10,14 @@ import {
   type PromisedAnswer,
   Message as RpcMessage,
 } from 'capnp-ts/src/std/rpc.capnp.js'
-
-/** Of one message. */
-const mostCapabilities = 4096
-/** To a capability in an answer. */
-const mostSteps = 64
+import { checkCapabilities, checkSteps } from '../capnp/list-lengths.js'
 
 /** Throws for params or results with a list that cannot be. */
 export function checkPayload(payload: Payload): void {
   // Asked for where there is none, the library makes one, in a segment of its own.
   if (!payload.hasCapTable()) return
   const caps = payload.getCapTable()
-  if (caps.getLength() > mostCapabilities) throw new Error(`a message has ${caps.getLength()} capabilities`)
+  checkCapabilities(caps.getLength())
   for (const entry of caps.toArray()) {
     if (entry.which() === CapDescriptor_Which.RECEIVER_ANSWER) checkTransform(entry.getReceiverAnswer())
   }
@@ -40,6 +35,5 @@ export function checkDisembargo(message: Message): void {
 }
 
 function checkTransform(answer: PromisedAnswer): void {
-  const length = answer.getTransform().getLength()
-  if (length > mostSteps) throw new Error(`a promised answer is looked into ${length} times`)
+  checkSteps(answer.getTransform().getLength())
 }
