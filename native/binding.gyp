@@ -4,7 +4,8 @@
   'targets': [
     {
       'target_name': 'pillion',
-      'sources': ['<!@(node -p "require(\'fs\').readdirSync(\'.\').filter((name) => name.endsWith(\'.cc\')).sort().join(\' \')")'],
+      # All of them as one: scripts/build-native.mjs.
+      'sources': ['build/pillion.cc'],
       'defines': [
         'NAPI_VERSION=8',
         'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
