@@ -10,8 +10,8 @@ import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 /**
- * What needs nothing of its process but that no descriptor is left open in it. Nothing that loads dist, whose classes would take
- * the place of the sources', and nothing that mocks: a module that others have loaded is there already.
+ * What needs nothing of its process but that no descriptor is left open in it. No file that mocks: a module that others have
+ * loaded is there already. Not the rest of test/rpc, test/docs and test/adapters: sharing with them, files fail that do not alone.
  */
 const SHARING = ['test/{framing,rpc/hostile,rpc/values}/**/*.test.ts']
 /** vitest's own `--exclude` does not reach projects: PILLION_TESTS_WITHOUT has patterns for it, apart by spaces. */
