@@ -18,6 +18,7 @@ import {
   type StreamOptions,
   UsageError,
 } from '../../src/stream/index.js'
+import { startChild } from '../transport/children/run.js'
 
 const adapter: MessageAdapter = {
   descriptors: 'carried',
@@ -115,12 +116,78 @@ describe('toDuplex of frames', () => {
     expect(file.closed).toBe(false)
   })
 
-  it.each([['text'], [{ bytes: new Uint8Array(1) }], [7]])('is destroyed by what is no frame: %j', async (written) => {
+  it.each([['text'], [{ bytes: new Uint8Array(1) }], [7], [null]])(
+    'is destroyed by what is no frame: %j',
+    async (written) => {
+      const [near] = streams()
+      const duplex = toDuplex(near)
+      const failed = once(duplex, 'error')
+      duplex.write(written)
+      expect((await failed)[0]).toBeInstanceOf(UsageError)
+    },
+  )
+
+  it('tells the writer of each frame that cannot be sent, as Node does', async () => {
     const [near] = streams()
     const duplex = toDuplex(near)
-    const failed = once(duplex, 'error')
-    duplex.write(written)
-    expect((await failed)[0]).toBeInstanceOf(UsageError)
+    using kept = Descriptor.memfd(1)
+    const told: string[] = []
+    const tell = (name: string) => (error?: Error | null) => void told.push(`${name}: ${codeOf(error)}`)
+    duplex.on('error', tell('error'))
+
+    duplex.write(Buffer.from('good'), tell('good'))
+    duplex.write({ payload: Buffer.from('bad'), descriptors: [kept, closedDescriptor()], transfer: true }, tell('bad'))
+    duplex.write({ payload: Buffer.from('behind'), descriptors: [Descriptor.memfd(1)], transfer: true }, tell('behind'))
+    await new Promise((resolve) => duplex.once('close', resolve))
+    duplex.write({ payload: Buffer.from('late'), descriptors: [Descriptor.memfd(1)], transfer: true }, tell('late'))
+    await nextTurn()
+
+    expect(told).toEqual([
+      'good: sent',
+      'bad: ERR_PILLION_CLOSED',
+      'behind: ERR_PILLION_CLOSED',
+      'error: ERR_PILLION_CLOSED',
+      'late: ERR_STREAM_DESTROYED',
+    ])
+    expect(kept.closed).toBe(false)
+  })
+
+  it.each([
+    ['no frame', () => ({}), 'ERR_PILLION_USAGE'],
+    [
+      'a closed descriptor',
+      () => ({ payload: Buffer.from('x'), descriptors: [closedDescriptor()] }),
+      'ERR_PILLION_CLOSED',
+    ],
+    ['what the stream refuses', () => new Uint8Array(2000), 'ERR_PILLION_FRAME_TOO_LARGE'],
+  ])('calls back with why it was not sent: %s', async (_what, frame, code) => {
+    const ways = [
+      (duplex: Duplex, done: (error?: Error | null) => void) => duplex.write(frame(), done),
+      (duplex: Duplex, done: (error?: Error | null) => void) => duplex.end(frame(), done),
+    ]
+    for (const way of ways) {
+      const duplex = toDuplex(streams({ maxPayload: 1000 })[0])
+      const failed = once(duplex, 'error')
+      expect(await new Promise((resolve) => way(duplex, resolve))).toMatchObject({ code })
+      expect(await failed).toMatchObject([{ code }])
+    }
+    const writer = Duplex.toWeb(toDuplex(streams({ maxPayload: 1000 })[0])).writable.getWriter()
+    writer.closed.catch(() => {}) // the write tells
+    await expect(writer.write(frame())).rejects.toMatchObject({ code })
+  })
+
+  it('calls back from end() wherever the callback stands', async () => {
+    for (const end of [
+      (duplex: Duplex, done: () => void) => duplex.end(done),
+      (duplex: Duplex, done: () => void) => duplex.end(null, done),
+      (duplex: Duplex, done: () => void) => duplex.end(undefined, undefined as never, done),
+      (duplex: Duplex, done: () => void) => duplex.end(Buffer.from('last'), done),
+      (duplex: Duplex, done: () => void) => duplex.end(Buffer.from('last'), 'utf8', done),
+    ]) {
+      const duplex = toDuplex(streams()[0])
+      await new Promise<void>((resolve) => end(duplex, resolve))
+      duplex.destroy()
+    }
   })
 
   it('becomes web streams by Node’s own means', async () => {
@@ -202,6 +269,14 @@ describe('toDuplex of bytes', () => {
     duplex.destroy()
   })
 
+  it('ends by a descriptor that was lost to a full table, also by one that nobody had asked for', async () => {
+    const child = startChild('../../adapters/children/lost-bytes.ts', [], { limit: 64 })
+    const lost = 'ERR_PILLION_DESCRIPTOR_LOST'
+    expect(await child.answer()).toEqual({ came: [1, 'first', lost], leaked: 0 })
+    expect(await child.answer()).toEqual({ came: ['first', lost], leaked: 0 }) // it had the bytes
+    expect(await child.end()).toBe(0)
+  })
+
   it('tells when nothing has come for a while', async () => {
     const [near] = streams()
     const duplex = toDuplex(near, { mode: 'bytes' })
@@ -240,4 +315,18 @@ function streams(options: StreamOptions = {}): [FrameStream, FrameStream] {
     for (const stream of both) stream.destroy()
   })
   return both
+}
+
+function closedDescriptor(): Descriptor {
+  const descriptor = Descriptor.memfd(1)
+  descriptor.close()
+  return descriptor
+}
+
+function codeOf(error?: NodeJS.ErrnoException | null): string {
+  return error ? (error.code ?? error.message) : 'sent'
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

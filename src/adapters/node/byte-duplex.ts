@@ -4,6 +4,7 @@
 import { Duplex } from 'node:stream'
 import { clearTimeout, setTimeout } from '../../event-loop.js'
 import type { Frame, FrameStream } from '../../stream/index.js'
+import { lostOnTheWay } from '../link/unwanted.js'
 import { type Done, whenReleased } from './write-done.js'
 
 export class ByteDuplex extends Duplex {
@@ -90,7 +91,12 @@ export class ByteDuplex extends Duplex {
   }
 
   #take(frame: Frame): void {
-    const { payload, descriptors } = frame
+    const { payload, descriptors, lost } = frame
+    if (lost > 0) {
+      frame[Symbol.dispose]()
+      this.destroy(lostOnTheWay()) // also where nobody listens: the bytes may have been in a memfd that was lost
+      return
+    }
     const listened = descriptors.length > 0 && !this.destroyed && this.emit('descriptors', descriptors)
     if (!listened) frame[Symbol.dispose]()
     if (payload.length > 0) this.push(payload)

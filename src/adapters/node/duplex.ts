@@ -22,11 +22,13 @@ export interface DuplexOptions {
  *
  * Of frames: what is read is a `Frame`, the reader's to dispose of; those that were never read are disposed of when the
  * duplex is destroyed. What is written is a Uint8Array or an OutgoingFrame; its descriptors are duplicated, or with
- * `transfer` taken over, before `write` returns, also when it fails later.
+ * `transfer` taken over, before `write` returns, also when it fails later. What is no frame, or has a closed descriptor, is
+ * a failed write: nothing is taken over, the callback is given the error, and the duplex is destroyed by it.
  *
  * Of bytes: a chunk that is written is a frame, or a part of one if it is over `maxPayload`, and what is read are payloads.
  * With the codec `raw()` the wire has nothing but these bytes. Descriptors that are received go to the listeners of
- * `descriptors`, as an array that is theirs to close; without a listener they are closed.
+ * `descriptors`, as an array that is theirs to close; without a listener they are closed. One that was lost (`frame.lost`)
+ * destroys the duplex with DescriptorLostError, and the others of its frame are closed.
  */
 export function toDuplex(stream: FrameStream, options?: DuplexOptions & { readonly mode?: 'frames' }): FrameDuplex
 export function toDuplex(stream: FrameStream, options: DuplexOptions & { readonly mode: 'bytes' }): ByteDuplex

@@ -13,6 +13,8 @@ import { type Done, whenReleased } from './write-done.js'
 interface Owned {
   readonly payload: Uint8Array | readonly Uint8Array[]
   readonly descriptors: readonly Descriptor[]
+  /** It is no frame, or a descriptor of it was closed: in its turn the writer is told, as of any failed write. */
+  readonly refused?: Error
 }
 
 export class FrameDuplex extends Duplex {
@@ -40,26 +42,24 @@ export class FrameDuplex extends Duplex {
   }
 
   override write(frame: unknown, ...rest: unknown[]): boolean {
-    let owned: Owned
-    try {
-      owned = ownedFrame(frame)
-    } catch (error) {
-      this.destroy(error as Error) // as a Duplex does with what it cannot write
-      return false
-    }
-    this.#unsent.add(owned)
+    const owned = ownedOrRefused(frame)
     if (this.destroyed || this.writableEnded) this.#drop(owned)
+    else this.#unsent.add(owned)
     return super.write(owned, ...(rest as []))
   }
 
-  override end(frame?: unknown, ...rest: unknown[]): this {
-    if (frame === undefined || frame === null || typeof frame === 'function') return super.end(frame as () => void)
-    this.write(frame)
-    return super.end(rest.find((argument) => typeof argument === 'function') as () => void)
+  override end(...given: unknown[]): this {
+    const [frame] = given
+    if (frame !== undefined && frame !== null && typeof frame !== 'function') this.write(frame)
+    return super.end(given.find((argument) => typeof argument === 'function') as () => void)
   }
 
   override _write(owned: Owned, _encoding: string, done: Done): void {
     this.#unsent.delete(owned)
+    if (owned.refused !== undefined) {
+      done(owned.refused)
+      return
+    }
     try {
       this.#stream.send(owned.payload, owned.descriptors, { transfer: true })
     } catch (error) {
@@ -90,6 +90,14 @@ export class FrameDuplex extends Duplex {
   #drop(owned: Owned): void {
     this.#unsent.delete(owned)
     closeAll(owned.descriptors)
+  }
+}
+
+function ownedOrRefused(frame: unknown): Owned {
+  try {
+    return ownedFrame(frame)
+  } catch (error) {
+    return { payload: [], descriptors: [], refused: error as Error }
   }
 }
 
