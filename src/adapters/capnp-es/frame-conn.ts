@@ -4,8 +4,8 @@
  * Of itself it leaves questions unanswered when the stream ends; lets a failing method, a broken message or an answer that
  * cannot be sent end the process by an unhandled rejection; and does not look at attached descriptors.
  */
-import { type Client, Conn } from 'capnp-es'
-import { type CapDescriptor, Message, type Payload } from 'capnp-es/capnp/rpc'
+import { type Client, Conn, type Method, type Struct } from 'capnp-es'
+import { type CapDescriptor, Message, type Payload, Return } from 'capnp-es/capnp/rpc'
 import { ClosedError } from '../../errors.js'
 import { setImmediate } from '../../event-loop.js'
 import { RpcError } from '../../rpc/index.js'
@@ -18,7 +18,7 @@ import { answerBootstrap, mend } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
 import { checkPayload, checkTarget } from './checks.js'
 import { FrameTransport } from './frame-transport.js'
-import { answered, rejectUnimplemented } from './questions.js'
+import { answered, rejectUnimplemented, rejectWithoutResults } from './questions.js'
 import { Sending } from './sending.js'
 
 export class FrameConn extends Conn {
@@ -71,6 +71,21 @@ export class FrameConn extends Conn {
     const answer = this.main === undefined ? null : this.insertAnswer(message.bootstrap.questionId)
     if (this.main === undefined || answer === null) super.handleBootstrapMessage(message)
     else answerBootstrap(answer, this.main)
+  }
+
+  override newQuestion<P extends Struct, R extends Struct>(
+    method?: Method<P, R>,
+  ): ReturnType<typeof Conn.prototype.newQuestion<P, R>> {
+    const question = super.newQuestion(method)
+    question.deferred.promise.catch(() => {}) // whoever awaits it is told all the same, and nobody does if it is not sent
+    return question
+  }
+
+  override handleReturnMessage(message: Message): void {
+    const { return: answer } = message
+    const kind = answer.which()
+    if (kind === Return.RESULTS || kind === Return.EXCEPTION) super.handleReturnMessage(message)
+    else rejectWithoutResults(this, answer) // the library would forget the question, and leave it pending
   }
 
   /** Throws nothing. */

@@ -1,9 +1,10 @@
 /**
- * Which of a connection's questions a message is about, and the end of those that the peer sends back.
+ * Which of a connection's questions a message is about, and the end of those that it does not answer.
  */
 import { type Conn, Message as Whole } from 'capnp-es'
-import { Message } from 'capnp-es/capnp/rpc'
+import { Message, type Return } from 'capnp-es/capnp/rpc'
 import { RpcError } from '../../rpc/index.js'
+import { withoutResults } from '../capnp/without-results.js'
 
 type Found = ReturnType<Conn['findQuestion']>
 
@@ -32,6 +33,15 @@ export function rejectUnimplemented(conn: Conn, message: Message): void {
   const question = message.which() === Message.CALL ? conn.popQuestion(message.call.questionId) : null
   if (question === null || question === undefined) return
   question.reject(new RpcError('unimplemented', 'the peer does not implement this call', { origin: 'remote' }))
+  conn.sendMessage(finishOf(question.id))
+}
+
+/** By a Return without results or an exception. Throws RpcError where nobody asked for such a one. */
+export function rejectWithoutResults(conn: Conn, answer: Return): void {
+  const error = withoutResults(answer.which())
+  const question = conn.popQuestion(answer.answerId)
+  if (question === null || question === undefined) throw new Error('a question that is not there was answered')
+  question.reject(error)
   conn.sendMessage(finishOf(question.id))
 }
 

@@ -24,7 +24,6 @@ export class Sending {
    * @param ended what has ended the connection; calls reject with it
    */
   send(message: Message, ended: Error | undefined): void {
-    asked(this.#conn, message)?.deferred.promise.catch(() => {}) // whoever awaits it is told all the same
     try {
       this.#frames.sendMessage(message)
     } catch (error) {

@@ -29,7 +29,6 @@ const methods = [
   'decodeCapTable',
   'handleCall',
   'handleMessage',
-  'handleReturn',
   'send',
 ] as const
 

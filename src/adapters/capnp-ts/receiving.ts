@@ -7,6 +7,7 @@ import { Message_Which, type Payload, Return_Which, Message as RpcMessage } from
 import { RpcError } from '../../rpc/index.js'
 import { brokenBy } from '../capnp/broken-by.js'
 import type { KeptDescriptors } from '../capnp/kept-descriptors.js'
+import { withoutResults } from '../capnp/without-results.js'
 import { checkDisembargo, checkTarget } from './checks.js'
 import type { Delivery } from './delivery.js'
 import type { FrameTransport } from './frame-transport.js'
@@ -19,7 +20,6 @@ export interface Handling {
   readonly questions: Questions
   decodeCapTable(message: Message, payload: Payload): void
   handleCall(message: Message, question: number): void
-  handleReturn(message: Message): void
 }
 
 export interface ReceivingParts {
@@ -85,20 +85,23 @@ export class Receiving {
     if (isInAnswer) delivery.watch((cause) => this.#broken(cause))
   }
 
-  /** Results as the library takes them, but for its message that finishes them; and a question is there until it has them. */
+  /** As the library does it; but a question is there until it is settled, so that the end of the connection rejects it. */
   #return(message: Message): void {
     const { conn, sending } = this.#parts
     const answer = message.getRoot(RpcMessage).getReturn()
     const id = answer.getAnswerId()
     const question = conn.questions.get(id)
-    if (question === undefined || answer.which() !== Return_Which.RESULTS) {
-      conn.handleReturn(message)
-      return
+    if (question === undefined) return
+    const kind = answer.which()
+    if (kind === Return_Which.RESULTS) {
+      const results = answer.getResults()
+      conn.decodeCapTable(message, results)
+      question.resolve(results)
+    } else {
+      const isException = kind === Return_Which.EXCEPTION
+      question.reject(isException ? new Error(answer.getException().getReason()) : withoutResults(kind))
     }
-    const results = answer.getResults()
-    conn.decodeCapTable(message, results)
     conn.questions.delete(id)
-    question.resolve(results)
     sending.finish(id)
   }
 
