@@ -39,6 +39,8 @@ const adapter: CallAdapter = {
     [0, { id: '1', type: 'APPLY', path: ['echo'], argumentList: [{ type: 'HANDLER', name: 'proxy', value: 1 }] }],
     [0, { id: '1', type: 'APPLY', path: ['echo'], argumentList: [{ type: 'HANDLER', name: 'throw', value: {} }] }],
     [0, { id: '1', type: 'CONSTRUCT', path: ['echo'], argumentList: [] }, [0, 1]],
+    [0, { id: '1', type: 'APPLY', path: ['echo'], argumentList: [{ type: 'RAW', value: 1 }] }, ['__proto__', 1]],
+    [0, { id: '1', type: 'RAW', value: null }, ['__proto__', 1]],
     [0, { id: '1', type: 'ENDPOINT' }],
     [0, { id: '1', type: 'RELEASE' }],
     [5, { id: '1', type: 'GET', path: ['echo'] }],

@@ -407,6 +407,11 @@ describe('a hostile peer of comlink', () => {
     ['a channel that is none', ['0', { id: '1', type: 'GET', path: [] }]],
     ['a proxy that is nowhere', [0, { id: '1', type: 'APPLY', path: [], argumentList: [] }, [0, 1]]],
     ['a proxy that is numbered as ours', [0, { id: '1', type: 'RAW', value: null }, [0, -1]]],
+    ['a proxy at a name', [0, { id: '1', type: 'RAW', value: null }, ['__proto__', 1]]],
+    ['a proxy at an index in text', [0, { id: '1', type: 'RAW', value: null }, ['0', 1]]],
+    ['a proxy before the first place', [0, { id: '1', type: 'RAW', value: null }, [-1, 1]]],
+    ['a proxy between two places', [0, { id: '1', type: 'RAW', value: null }, [0.5, 1]]],
+    ['two proxies at one place', [0, { id: '1', type: 'RAW', value: null }, [0, 1, 0, 2]]],
     ['half a proxy', [0, { id: '1', type: 'RAW', value: null }, [0]]],
   ])('ends the stream by %s', async (_what, frame) => {
     const { streams } = hostile({ fine: () => 1 })
@@ -420,7 +425,7 @@ describe('a hostile peer of comlink', () => {
     [
       'proxies that nobody asked for',
       (_remote: Anything, peer: FrameStream) =>
-        sendValue(peer, [0, { id: 'nobody', type: 'RAW', value: null }, [0, 1, 0, 2]]),
+        sendValue(peer, [0, { id: 'nobody', type: 'RAW', value: null }, [0, 1]]),
     ],
   ])('does not fill the memory with news of %s', async (_what, release) => {
     const [left, right] = streamPair()

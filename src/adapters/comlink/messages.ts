@@ -78,12 +78,22 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
-/** Whether each place is one, and each channel somebody else's. */
+/** Whether each place is one, once, and each channel somebody else's. What is written there is written to the values alone. */
 function areIn(message: Message, proxies: unknown): boolean {
   if (!Array.isArray(proxies) || proxies.length % 2 !== 0) return false
   const values = wireValuesOf(message)
+  const places = new Set<unknown>()
   for (let i = 0; i < proxies.length; i += 2) {
-    if (!Number.isSafeInteger(proxies[i + 1]) || proxies[i + 1] <= 0 || !isObject(values[proxies[i]])) return false
+    const place: unknown = proxies[i]
+    const channel: unknown = proxies[i + 1]
+    if (!isIndex(place, values.length) || !isObject(values[place])) return false
+    if (!Number.isSafeInteger(channel) || (channel as number) <= 0) return false
+    places.add(place)
   }
-  return true
+  return places.size === proxies.length / 2
+}
+
+/** No name that leads from an array to its prototype, whose properties every array of the process has. */
+function isIndex(place: unknown, length: number): place is number {
+  return Number.isSafeInteger(place) && (place as number) >= 0 && (place as number) < length
 }

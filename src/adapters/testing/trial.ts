@@ -107,7 +107,7 @@ export class Trial {
   async #run(body: (trial: Trial) => Promise<void>): Promise<void> {
     const uncaught: unknown[] = []
     const note = (error: unknown) => void uncaught.push(error)
-    const names = Reflect.ownKeys(Object.prototype).length
+    const names = prototypes.map(namesOf)
     process.on('unhandledRejection', note)
     process.on('uncaughtExceptionMonitor', note)
     try {
@@ -129,8 +129,19 @@ export class Trial {
     }
     if (uncaught.length > 0)
       throw new Error(`an error that nobody caught: ${String(uncaught[0])}`, { cause: uncaught[0] })
-    expect(Reflect.ownKeys(Object.prototype).length === names, 'Object.prototype has been polluted')
+    for (const [i, prototype] of prototypes.entries()) {
+      expect(namesOf(prototype) === names[i], `${prototype.constructor.name}.prototype has been polluted`)
+    }
   }
+}
+
+/** What a name from the wire may lead to, from a value or a function. */
+const prototypes: readonly object[] = [Object, Array, Function, String, Number, Map, Set, Date, Error, Uint8Array].map(
+  ({ prototype }) => prototype,
+)
+
+function namesOf(prototype: object): number {
+  return Reflect.ownKeys(prototype).length
 }
 
 export function expect(holds: boolean, otherwise: string): void {
