@@ -7,9 +7,10 @@
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { UsageError } from '../errors.js'
-import { adoptOwned, Descriptor } from './descriptor.js'
+import { adoptOwned, Descriptor, recallDescriptor } from './descriptor.js'
 import { binding } from './native.js'
 import { nodeNet } from './node-modules.js'
+import { socketKind } from './socket-kind.js'
 import { systemFailure } from './system-failure.js'
 
 /** Two ends of one pipe. Disposing of it closes both, as far as they have not been taken. */
@@ -40,16 +41,17 @@ export function pipe(): Pipe {
 }
 
 /**
- * What comes out of a pipe or socket, as a stream of Node's, which reads it without keeping a thread waiting. Takes the
+ * What comes out of a pipe or stream socket, as a stream of Node's, which reads it without keeping a thread waiting. Takes the
  * descriptor over, and sets O_NONBLOCK on the open file, for everybody who shares it. Destroying the stream closes it.
  *
- * Throws UsageError for a descriptor that is no pipe or socket, and ClosedError; the descriptor is then still the caller's.
+ * Throws UsageError for a descriptor that is no pipe and no stream socket, Unix or TCP, and ClosedError; the descriptor is
+ * then still the caller's.
  */
 export function readFrom(descriptor: Descriptor): Readable {
   return socketOf(descriptor, { readable: true, writable: false })
 }
 
-/** What is written goes into a pipe or socket; otherwise as `readFrom`. Ending the stream closes it. */
+/** What is written goes into a pipe or stream socket; otherwise as `readFrom`. Ending the stream closes it. */
 export function writeTo(descriptor: Descriptor): Writable {
   return socketOf(descriptor, { readable: false, writable: true })
 }
@@ -60,9 +62,16 @@ function socketOf(
 ): Socket {
   if (!(descriptor instanceof Descriptor)) throw new UsageError('a stream is made of a Descriptor')
   const { kind } = descriptor
-  if (kind !== 'pipe' && kind !== 'socket') {
+  if (kind === 'socket') {
+    const { family, stream } = socketKind(descriptor)
+    if (!stream || family === 'other')
+      throw new UsageError('of sockets, a stream is made of a stream socket, Unix or TCP')
+  } else if (kind !== 'pipe') {
     throw new UsageError(`a stream is made of a pipe or a socket, not of a ${kind}: use node:fs for that`)
   }
   const { Socket } = nodeNet()
-  return new Socket({ fd: descriptor.take(), ...direction })
+  recallDescriptor(descriptor)
+  const socket = new Socket({ fd: descriptor.fd, ...direction })
+  descriptor.take() // the number is the socket's
+  return socket
 }

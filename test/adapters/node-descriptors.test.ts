@@ -175,6 +175,20 @@ describe('toReadStream and toWriteStream', () => {
     expect(() => toReadStream(file, { start: -1 })).toThrow(RangeError)
     expect([folder.closed, file.closed, ends.readable.closed]).toEqual([false, false, false])
   })
+
+  it.each(['seqpacket', 'datagram'] as const)(
+    'refuse a %s socket, of which Node makes none, and leave it to the caller',
+    async (type) => {
+      const [near, far] = pair({ type })
+      using descriptor = await socketOf(near)
+
+      for (const made of [toReadStream, toWriteStream]) {
+        expect(() => made(descriptor)).toThrow(UsageError)
+        expect(descriptor.closed).toBe(false)
+      }
+      far.destroy()
+    },
+  )
 })
 
 describe('toTty', () => {

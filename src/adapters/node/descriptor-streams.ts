@@ -61,8 +61,8 @@ export function listenOn<S extends Server>(server: S, descriptor: Descriptor): S
 
 /**
  * What a descriptor has to read. Of a file, memfd or device an fs.ReadStream: from `start` on, or without it from the
- * offset of the open file, which everybody who shares it moves. Of a pipe or socket a stream that keeps no thread waiting,
- * for which there is no `start`. Not of a directory.
+ * offset of the open file, which everybody who shares it moves. Of a pipe or stream socket one that keeps no thread
+ * waiting, for which there is no `start`. Not of a directory, nor of a socket of messages.
  */
 export function toReadStream(descriptor: Descriptor, options: FileOptions & { readonly end?: number } = {}): Readable {
   if (isPipe(descriptor, options)) return readFrom(descriptor)
