@@ -3,6 +3,7 @@
  * answers alone; `expose` looks at the arguments, whatever kind of call it is.
  */
 import type { Message } from './messages.js'
+import { Path } from './path.js'
 
 export class ShownCall {
   [name: string]: unknown
@@ -10,7 +11,7 @@ export class ShownCall {
   #wanted = false
 
   constructor(message: Message) {
-    Object.assign(this, message)
+    Object.assign(this, message, { path: Path.from((message.path ?? []) as string[]) })
   }
 
   static isWanted(call: ShownCall): boolean {
