@@ -151,6 +151,19 @@ describe('a ThreadPort', () => {
     await ended(port)
   })
 
+  it('passes over what others post on its port', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const port = new ThreadPort(port2)
+    const received = new Promise((resolve) => port.once('message', resolve))
+    for (const foreign of [null, undefined, 1, 'text', {}]) port1.postMessage(foreign)
+
+    const other = new ThreadPort(port1)
+    other.postMessage('ours')
+
+    expect(await received).toBe('ours')
+    port.close()
+  })
+
   it('closes what comes and is never taken when it is closed', async () => {
     const before = memfds()
     const { port1, port2 } = new MessageChannel()

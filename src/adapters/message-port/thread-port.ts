@@ -40,7 +40,9 @@ export class ThreadPort extends PortEvents {
     })
     // What has come is still delivered when it is started.
     const ended = () => (this.#waiting?.length ? this.#waiting.push('end') : this.#end())
-    port.on('message', (posted: Posted) => this.#receive(posted))
+    port.on('message', (posted: Posted | null | undefined) => {
+      if (posted) this.#receive(posted) // others may have posted anything on it
+    })
     port.on('messageerror', (error: Error) => this.emitError(error))
     port.once('close' in port ? 'close' : ('exit' as 'close'), ended)
     if ('close' in port) port.unref()
