@@ -1,7 +1,7 @@
 /**
  * FrameLink: a stream of Cap'n Proto messages with the descriptors attached to them, as both libraries' transports need it.
  *
- * Owns the stream. Knows neither library, nor what is in a message.
+ * Owns the stream. Knows neither library, nor what is in a message but for how much.
  */
 import { ClosedError, UsageError } from '../../errors.js'
 import { capnp } from '../../framing/index.js'
@@ -9,6 +9,8 @@ import { FrameStreamTransport } from '../../rpc/index.js'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
 import { QueueLimit, type QueueOptions } from '../link/queue-limit.js'
 import { Incoming } from './attached.js'
+import { brokenBy } from './broken-by.js'
+import { checkExtent } from './extent.js'
 
 export type FrameTransportOptions = QueueOptions
 
@@ -105,8 +107,8 @@ export class FrameLink {
     this.#frames.start({
       onFrame: (payload, descriptors, lost) => {
         const attached = descriptors.length === 0 && lost === 0 ? Incoming.none : new Incoming(descriptors, lost)
-        if (this.#handlers === undefined) attached.close()
-        else this.#handlers.onMessage(payload, attached)
+        if (this.#handlers !== undefined && this.#isPossible(payload)) this.#handlers.onMessage(payload, attached)
+        else attached.close()
       },
       onBatchEnd: () => {},
       onEnd: (error) => {
@@ -114,6 +116,17 @@ export class FrameLink {
         this.close()
       },
     })
+  }
+
+  /** Else ends, as by whatever the libraries cannot read. */
+  #isPossible(message: Uint8Array): boolean {
+    try {
+      checkExtent(message)
+      return true
+    } catch (cause) {
+      this.destroy(brokenBy(cause))
+      return false
+    }
   }
 
   #tell(error: Error | undefined): void {
