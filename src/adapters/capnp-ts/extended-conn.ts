@@ -6,7 +6,7 @@
  */
 import type { Conn, Message } from 'capnp-ts'
 import type { Payload } from 'capnp-ts/src/std/rpc.capnp.js'
-import { UsageError } from '../../errors.js'
+import { checkParts } from '../capnp/library-parts.js'
 import type { UntakenOptions } from '../link/untaken.js'
 import { Attachments } from './attached.js'
 import { checkPayload } from './checks.js'
@@ -30,14 +30,12 @@ const methods = [
   'handleCall',
   'handleMessage',
   'send',
-] as const
+] as const satisfies readonly (keyof Internals)[]
 
 /** Throws UsageError where the library is another than is known here. */
 export function extend(extended: Conn, transport: FrameTransport, { maxUntaken }: UntakenOptions): void {
   const conn = extended as unknown as Internals
-  for (const name of methods) {
-    if (typeof conn[name] !== 'function') throw new UsageError(`this version of capnp-ts has no Conn.${name}`)
-  }
+  checkParts('capnp-ts', '0.9.2 or 0.9.3', conn, methods)
   const { encodeCapTable, decodeCapTable, handleMessage } = conn
   const attachments = new Attachments(maxUntaken)
   const { kept } = attachments

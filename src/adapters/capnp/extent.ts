@@ -4,7 +4,7 @@
  * one, would be at it for minutes.
  *
  * Pointers say of themselves what they point to: no schema is needed. What cannot be followed is left to the libraries, which
- * throw at it.
+ * throw at it. Where the schema has a list they take any pointer for one, which only whoever knows the schema could see.
  */
 
 const bytesInWord = 8
@@ -77,7 +77,8 @@ class Walk {
     const [padLow, padHigh] = [this.#low(pad), this.#high(pad)]
     if ((low & 4) === 0) this.#content(segment, pad + 1 + (padLow >> 2), padLow, padHigh)
     else if (this.#holds(segment, pad + 1)) {
-      const start = (this.#bounds[padHigh] ?? Number.NaN) + (padLow >>> 3)
+      const offset = (padLow & 2) === 2 ? padLow >>> 3 : padLow >> 2 // the libraries do not see whether it is a far pointer
+      const start = (this.#bounds[padHigh] ?? Number.NaN) + offset
       this.#content(padHigh, start, this.#low(pad + 1), this.#high(pad + 1))
     }
   }
