@@ -10,6 +10,9 @@ import { failedRow, type Row, rowOf } from './rows.js'
 import { measureStarts } from './starts.js'
 import type { Case, Workload } from './workloads.js'
 
+/** A whole workload's least, in ms: V8 takes so long to compile what is run over and over. */
+const leastWarmUp = 2000
+
 export interface Measuring {
   readonly rounds: number
   readonly milliseconds: number
@@ -56,7 +59,7 @@ async function measureCase(
 ): Promise<Row[]> {
   const field = await Field.start(workload, one, names, measuring)
   try {
-    await field.run(measuring.warmUp, 'warming')
+    await field.run(Math.max(measuring.warmUp, Math.round(leastWarmUp / workload.cases.length)), 'warming')
     const found = new Map<string, Map<string, number[]>>()
     for (let round = 1; round <= measuring.rounds; round++) {
       for (const [name, metrics] of await field.run(measuring.milliseconds, `round ${round}/${measuring.rounds}`)) {

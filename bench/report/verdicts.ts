@@ -30,13 +30,16 @@ function verdict(goal: Goal, rows: readonly Row[]): Verdict {
     .filter((one): one is { name: string; median: number } => one.median !== undefined)
     .sort((a, b) => (isCost(metric) ? a.median - b.median : b.median - a.median))
   const best = found[0]
+  const failed = of.filter(
+    (name) => rowOf(rows, goal.ofWorkload ?? workload, name, goal.ofMetric ?? metric)?.median === null,
+  )
   const ratio = ours === undefined || best === undefined ? undefined : ours / best.median
   const limit = best === undefined ? times : times + plus / best.median
   const sign = at === 'least' ? '≥' : strict ? '<' : '≤'
   return {
     workload,
     what: `${contender} ${metric}`,
-    reference: referenceName(goal, best?.name),
+    reference: referenceName(goal, best?.name, failed),
     ratio,
     goal: plus === 0 ? `${sign} ${times}` : `${sign} ${times} × + ${plus} ms`,
     met: ratio === undefined ? undefined : at === 'least' ? ratio >= times : strict ? ratio < limit : ratio <= limit,
@@ -55,13 +58,18 @@ function stepVerdict({ workload, contender, metric, steps, times }: StepGoal, ro
   return { workload, what: `${contender} ${metric}`, reference: 'the step before', ratio, goal: `≤ ${times}`, met }
 }
 
-function referenceName({ of, ofName, ofWorkload }: Goal, best: string | undefined): string {
-  const only = of.length === 1 && ofName === undefined
-  const name = only || best === undefined || of.length === 1 ? (ofName ?? of[0] ?? '') : `${ofName} (${best})`
+/** The best one that was measured; what failed might have been better. */
+function referenceName({ of, ofName, ofWorkload }: Goal, best: string | undefined, failed: readonly string[]): string {
+  const isOne = best === undefined || of.length === 1
+  const found = failed.length === 0 ? best : `${best}; failed: ${failed.join(', ')}`
+  const name = isOne ? (ofName ?? of[0] ?? '') : `${ofName} (${found})`
   return ofWorkload === undefined || ofName === ofWorkload ? name : `${name} of ${ofWorkload}`
 }
 
 function medianOf(rows: readonly Row[], workload: string, contender: string, metric: string): number | undefined {
-  const row = rows.find((one) => one.workload === workload && one.contender === contender && one.metric === metric)
-  return row?.median ?? undefined
+  return rowOf(rows, workload, contender, metric)?.median ?? undefined
+}
+
+function rowOf(rows: readonly Row[], workload: string, contender: string, metric: string): Row | undefined {
+  return rows.find((one) => one.workload === workload && one.contender === contender && one.metric === metric)
 }

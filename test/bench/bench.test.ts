@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
-import { rowOf } from '../../bench/harness/rows.js'
+import { failedRow, rowOf } from '../../bench/harness/rows.js'
 import { benchOptions, HelpAsked } from '../../bench/options.js'
 import { countsOf } from '../../bench/profile/counts.js'
 import { sharesOf } from '../../bench/profile/layers.js'
@@ -62,6 +62,19 @@ it('takes a reference that failed for no reference', () => {
   expect(verdicts.map(({ ratio, met }) => [ratio, met])).toEqual([
     [0.2, true],
     [undefined, undefined],
+  ])
+})
+
+it('names what failed beside the best of the rest', () => {
+  const rows = [
+    rowOf('W3', 'pillion', 'bytes', [9]),
+    rowOf('W3', 'c-epoll', 'bytes', [10]),
+    failedRow('W3', 'c-blocking', 'bytes', 'gone'),
+  ]
+
+  expect(verdictsOf(rows).map(({ reference, ratio }) => [reference, ratio])).toContainEqual([
+    "C's best (c-epoll; failed: c-blocking)",
+    0.9,
   ])
 })
 
