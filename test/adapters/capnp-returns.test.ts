@@ -2,7 +2,7 @@
 import { Message } from 'capnp-es/capnp/rpc'
 import { describe, expect, it } from 'vitest'
 import { capnp } from '../../src/framing/index.js'
-import { streamPair, turns, until } from '../support/streams.js'
+import { named, streamPair, turns, until } from '../support/streams.js'
 import { capnpEsPeer } from './support/capnp-es-peer.js'
 import { message, rootOf } from './support/capnp-recorded-calls.js'
 import { capnpTsPeer } from './support/capnp-ts-peer.js'
@@ -82,6 +82,15 @@ describe.each([
     expect(errors).toMatchObject([{ name: 'RpcError', origin: 'remote' }])
     for (const { reason } of outcomes) expect(reason).toMatchObject({ name: 'RpcError', origin: 'remote' })
     expect(uncaught).toEqual([])
+  })
+
+  it('answered by a Return that cannot be read keeps nothing of what came with that', async () => {
+    const { peer, stream, questions } = await asking()
+    const bytes = returned(questions[0]!, 0)
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(24, 2, true) // a far pointer
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(28, 7, true) // to a segment that is not there
+    peer.send(bytes, [named('left')], { transfer: true })
+    await until(() => stream.destroyed, 'the end') // and the harness counts what is open
   })
 
   it('whose params fail throws; it is no question, so that the end rejects nobody', async () => {

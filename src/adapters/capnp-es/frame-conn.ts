@@ -116,13 +116,9 @@ export class FrameConn extends Conn {
   }
 
   override handleMessage(message: Message): void {
-    try {
-      if (this.#ended !== undefined) return // the transport had given it out before it was told of the end
-      if (message.which() === Message.UNIMPLEMENTED) rejectUnimplemented(this, message.unimplemented)
-      else super.handleMessage(message)
-    } finally {
-      incoming.get(message.segment.message)?.close()
-    }
+    if (this.#ended !== undefined) return // the transport had given it out before it was told of the end
+    if (message.which() === Message.UNIMPLEMENTED) rejectUnimplemented(this, message.unimplemented)
+    else super.handleMessage(message)
   }
 
   override descriptorForClient(descriptor: CapDescriptor, client: Client): void {
@@ -168,6 +164,8 @@ export class FrameConn extends Conn {
       question?.cancel(error) // the library has forgotten it
       this.#frames.destroy(error)
       throw error
+    } finally {
+      incoming.get(message.segment.message)?.close()
     }
   }
 
