@@ -62,11 +62,13 @@ export class TinyRpc {
 
   /** False: there was no such call, or it failed. */
   #settle(answer: Answer): boolean {
-    const call = this.#pending.get(answer.id)
-    this.#pending.delete(answer.id)
-    if (answer.error === undefined) call?.resolve(answer.result)
-    else call?.reject(answer.error)
-    return call !== undefined && answer.error === undefined
+    const { id, ...outcome } = answer
+    const call = this.#pending.get(id)
+    this.#pending.delete(id)
+    const succeeded = Object.keys(outcome).join() === 'result' // a descriptor elsewhere in it would be nobody's
+    if (succeeded) call?.resolve(outcome.result)
+    else call?.reject(outcome.error ?? new Error('what came is no answer'))
+    return call !== undefined && succeeded
   }
 }
 

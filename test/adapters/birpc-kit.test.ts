@@ -3,8 +3,8 @@ import { createBirpc } from 'birpc'
 import { describe, test } from 'vitest'
 import { overStream } from '../../src/adapters/birpc/index.js'
 import { type CallAdapter, type CallEnd, callCases } from '../../src/adapters/testing/index.js'
-import { packValue } from '../../src/rpc/index.js'
-import type { FrameStream } from '../../src/stream/index.js'
+import { packValue, unpackValue } from '../../src/rpc/index.js'
+import type { Descriptor, FrameStream } from '../../src/stream/index.js'
 
 type Anything = Record<string, (...args: unknown[]) => unknown>
 
@@ -44,6 +44,17 @@ const adapter: CallAdapter = {
     { t: 's', i: 'nobody', r: 1 },
     { t: 's', i: 'constructor', r: 1 },
   ].map((message) => packValue(message).payload),
+  hostileAnswers: [
+    (i: unknown, file: unknown) => ({ t: 's', i, r: file }),
+    (i: unknown, file: unknown) => ({ t: 's', i, e: { file } }),
+    (i: unknown, file: unknown) => ({ t: 's', i, r: 1, junk: file }),
+    (i: unknown, file: unknown) => ({ t: 's', i, r: file, e: 1 }),
+    (i: unknown, file: unknown) => ({ t: file, i, r: 1 }),
+    (_i: unknown, file: unknown) => ({ t: 's', i: 'nobody', r: file }),
+  ].map((answer) => (call: Uint8Array, file: Descriptor) => {
+    const { i } = unpackValue({ payload: call, descriptors: [], lost: 0 }).value as { i: unknown }
+    return packValue(answer(i, file))
+  }),
 }
 
 describe('the birpc adapter', () => {

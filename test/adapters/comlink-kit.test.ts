@@ -3,8 +3,8 @@ import * as Comlink from 'comlink'
 import { describe, test } from 'vitest'
 import { streamEndpoint } from '../../src/adapters/comlink/index.js'
 import { type CallAdapter, type CallEnd, callCases } from '../../src/adapters/testing/index.js'
-import { packValue } from '../../src/rpc/index.js'
-import type { FrameStream } from '../../src/stream/index.js'
+import { packValue, unpackValue } from '../../src/rpc/index.js'
+import type { Descriptor, FrameStream } from '../../src/stream/index.js'
 
 type Anything = Record<string, (...args: unknown[]) => unknown>
 
@@ -47,6 +47,40 @@ const adapter: CallAdapter = {
     [-5, { id: '1', type: 'RAW', value: 1 }],
     [0, { id: 'nobody', type: 'HANDLER', name: 'throw', value: { isError: false, value: 1 } }],
   ].map((message) => packValue(message).payload),
+  hostileAnswers: [
+    (id: unknown, file: unknown) => ({ id, type: 'RAW', value: file }),
+    (id: unknown, file: unknown) => ({ id, type: 'RAW', value: 1, junk: file }),
+    (id: unknown, file: unknown) => ({ id, type: 'RAW', name: file, value: 1 }),
+    (id: unknown, file: unknown) => ({ id, type: file, value: 1 }),
+    (id: unknown, file: unknown) => ({ id, type: 'HANDLER', name: 'nobody', value: file }),
+    (id: unknown, file: unknown) => ({ id, type: 'HANDLER', name: 'proxy', value: file }),
+    (id: unknown, file: unknown) => ({
+      id,
+      type: 'HANDLER',
+      name: 'throw',
+      value: { isError: false, value: { file } },
+    }),
+    (id: unknown, file: unknown) => ({
+      id,
+      type: 'HANDLER',
+      name: 'throw',
+      value: { isError: true, value: { message: 'x', file } },
+    }),
+    (id: unknown, file: unknown) => ({
+      id,
+      type: 'HANDLER',
+      name: 'throw',
+      value: { isError: true, value: { message: 'x' }, file },
+    }),
+    (id: unknown, file: unknown) => ({ id, type: 'HANDLER', name: 'throw', value: { isError: true, value: file } }),
+    (_id: unknown, file: unknown) => ({ id: 'nobody', type: 'RAW', value: file }),
+  ].map((answer) => (call: Uint8Array, file: Descriptor) => {
+    const [channel, { id }] = unpackValue({ payload: call, descriptors: [], lost: 0 }).value as [
+      number,
+      { id: unknown },
+    ]
+    return packValue([channel, answer(id, file)])
+  }),
 }
 
 describe('the comlink adapter', () => {

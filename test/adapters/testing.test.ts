@@ -11,8 +11,9 @@ import {
   type MessageAdapter,
   messageCases,
 } from '../../src/adapters/testing/index.js'
+import { packValue, unpackValue } from '../../src/rpc/index.js'
 import { type Descriptor, Descriptor as Descriptors, type FrameStream } from '../../src/stream/index.js'
-import { Calls } from './support/calls.js'
+import { Calls, hostileAnswers } from './support/calls.js'
 import { attachMessages } from './support/messages.js'
 
 const leaked: Descriptor[] = []
@@ -23,6 +24,7 @@ afterEach(() => {
 const calls: CallAdapter = {
   attach: (stream, service) => new Calls(stream, { ...service }),
   descriptors: 'carried',
+  hostileAnswers: hostileAnswers(packValue, unpackValue),
 }
 const messages: MessageAdapter = { attach: attachMessages, descriptors: 'carried' }
 
@@ -89,7 +91,17 @@ describe('an adapter with calls that', () => {
     [
       'leaves received descriptors to the collector',
       /descriptors that nobody took/,
-      { attach: (stream, service) => new Calls(stream, { ...service }, (unused) => void leaked.push(...unused)) },
+      {
+        attach: (stream, service) =>
+          new Calls(stream, { ...service }, { unused: (unused) => void leaked.push(...unused) }),
+      },
+    ],
+    [
+      'hands over any answer that is awaited',
+      /answers that a hostile peer makes up/,
+      {
+        attach: (stream, service) => new Calls(stream, { ...service }, { believes: (all) => void leaked.push(...all) }),
+      },
     ],
     [
       'answers the wrong call',

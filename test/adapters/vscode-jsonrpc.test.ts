@@ -15,7 +15,8 @@ import {
 import { type CallEnd, callCases } from '../../src/adapters/testing/index.js'
 import * as adapter from '../../src/adapters/vscode-jsonrpc/index.js'
 import { contentLength, pillion } from '../../src/framing/index.js'
-import type { FrameStream } from '../../src/stream/index.js'
+import { packValue, unpackValue } from '../../src/rpc/index.js'
+import type { Descriptor, FrameStream } from '../../src/stream/index.js'
 import { named, streamPair } from '../support/streams.js'
 import { childStream } from './support/child-stream.js'
 import { jsonRpcScenarios } from './support/json-rpc-scenarios.js'
@@ -38,6 +39,21 @@ function endOf(stream: FrameStream, service: object): CallEnd {
   }
 }
 
+const hostileAnswers = [
+  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, result: 1, junk: file }),
+  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, result: file, error: { code: 1, message: 'x' } }),
+  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, error: { code: 1, message: 'x', junk: file } }),
+  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, error: { code: file, message: 'x' } }),
+  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, error: [file] }),
+].map((answer) => (call: Uint8Array, file: Descriptor) => {
+  const { id } = unpackValue({ payload: call, descriptors: [], lost: 0 }).value as { id: unknown }
+  const { payload, descriptors } = packValue(answer(id, file))
+  const head = packValue([id, undefined]).payload
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(head.length)
+  return { payload: [length, head, payload], descriptors }
+})
+
 describe.each([
   ['contentLength()', { codec: contentLength(), maxDescriptors: 1 }, 'refused'],
   ['pillion()', { codec: pillion() }, 'carried'],
@@ -52,6 +68,7 @@ describe.each([
     ].map((text) => Buffer.from(text)),
     attach: endOf,
     attachClient: (stream) => endOf(stream, {}),
+    ...(descriptors === 'carried' ? { hostileAnswers } : {}),
   })
   for (const { name, run } of cases) it(name, run)
 })

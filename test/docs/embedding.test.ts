@@ -3,10 +3,12 @@
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { callCases } from 'pillion/adapters/testing'
+import { type CallAdapter, callCases } from 'pillion/adapters/testing'
+import { packValue, unpackValue } from 'pillion/rpc'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { TinyRpc } from '../../examples/embedding/tiny-rpc.js'
+import { hostileAnswers } from '../adapters/support/calls.js'
 
 const root = new URL('../../', import.meta.url)
 const page = readFileSync(new URL('docs/embedding.md', root), 'utf8')
@@ -34,8 +36,10 @@ it('has some 50 lines of code', () => {
 })
 
 describe('the RPC library of docs/embedding.md', () => {
-  it.each(callCases({ attach: (stream, service) => new TinyRpc(stream, { ...service }), descriptors: 'carried' }))(
-    '$name',
-    ({ run }) => run(),
-  )
+  const adapter: CallAdapter = {
+    attach: (stream, service) => new TinyRpc(stream, { ...service }),
+    descriptors: 'carried',
+    hostileAnswers: hostileAnswers(packValue, unpackValue),
+  }
+  it.each(callCases(adapter))('$name', ({ run }) => run())
 })

@@ -9,7 +9,8 @@ import type { Descriptor, FrameStream } from '../../stream/index.js'
 import { Untaken, type UntakenOptions } from '../link/untaken.js'
 import { closeAll, lostOnTheWay, settles } from '../link/unwanted.js'
 import { ValueLink, type ValueLinkOptions } from '../link/value-link.js'
-import { giveUp, Listeners } from './in-stream-port.js'
+import { checkHolder } from './answer-holder.js'
+import { type Comlink, giveUp, Listeners } from './in-stream-port.js'
 import { checkedFrame, type Frame, isCall, type Message, refusalOf, throwing, throwingItself } from './messages.js'
 import { type Port, Proxies } from './proxies.js'
 import { ShownCall } from './shown-call.js'
@@ -26,9 +27,16 @@ export class EndpointLink {
   /** Ids of calls of the peer's that have no answer yet, and what they came with. */
   readonly #running = new Set<unknown>()
   readonly #untaken: Untaken<unknown>
+  readonly #handlers: Comlink['transferHandlers']
   #started = false
 
-  constructor(stream: FrameStream, maxProxies: number, options: ValueLinkOptions & UntakenOptions) {
+  constructor(
+    stream: FrameStream,
+    { transferHandlers }: Comlink,
+    maxProxies: number,
+    options: ValueLinkOptions & UntakenOptions,
+  ) {
+    this.#handlers = transferHandlers
     const { maxUntaken, ...limits } = options
     this.#link = new ValueLink(stream, limits, answeredTogether)
     this.#untaken = new Untaken(maxUntaken)
@@ -49,7 +57,11 @@ export class EndpointLink {
     if (this.#started || this.#link.ended !== undefined) return
     this.#started = true
     this.#link.start({
-      check: (value) => checkedFrame(value, this.#running),
+      check: (value, withDescriptors) => {
+        const frame = checkedFrame(value, this.#running)
+        if (withDescriptors && !isCall(frame[1])) checkHolder(frame[1], this.#handlers)
+        return frame
+      },
       onMessage: (frame, descriptors, lost) => this.#receive(frame, descriptors, lost),
       onEnd: (error) => this.#end(error),
     })

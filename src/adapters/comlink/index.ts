@@ -39,5 +39,5 @@ export interface ComlinkEndpoint extends Endpoint {
 export function streamEndpoint(stream: FrameStream, comlink: Comlink, options: ComlinkOptions = {}): ComlinkEndpoint {
   const { maxProxies = 10_000, ...limits } = options
   sendProxiesInStream(comlink)
-  return new EndpointLink(stream, maxProxies, limits).root
+  return new EndpointLink(stream, comlink, maxProxies, limits).root
 }

@@ -4,6 +4,7 @@
  */
 import { RpcError } from '../../rpc/index.js'
 import { errorParts } from '../link/error-parts.js'
+import { isPlain } from '../link/plain.js'
 
 /** A message of comlink's. */
 export type Message = Readonly<Record<string, unknown>>
@@ -34,7 +35,7 @@ export function wireValuesOf(message: Message): unknown[] {
  */
 export function checkedFrame(value: unknown, running: ReadonlySet<unknown>): Frame {
   const [channel, message, proxies] = Array.isArray(value) ? (value as readonly unknown[]) : []
-  if (!Number.isSafeInteger(channel) || !isObject(message) || typeof message.id !== 'string') {
+  if (!Number.isSafeInteger(channel) || !isPlain(message) || typeof message.id !== 'string') {
     throw new RpcError('failed', 'what came is no message of comlink', { origin: 'remote' })
   }
   if (proxies !== undefined && !areIn(message, proxies)) {
@@ -74,10 +75,6 @@ export function throwingItself(id: unknown, error: Error): Message {
   return { id, type: 'HANDLER', name: 'throw', value: { isError: false, value: error } }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
-}
-
 /** Whether each place is one, once, and each channel somebody else's. What is written there is written to the values alone. */
 function areIn(message: Message, proxies: unknown): boolean {
   if (!Array.isArray(proxies) || proxies.length % 2 !== 0) return false
@@ -86,11 +83,16 @@ function areIn(message: Message, proxies: unknown): boolean {
   for (let i = 0; i < proxies.length; i += 2) {
     const place: unknown = proxies[i]
     const channel: unknown = proxies[i + 1]
-    if (!isIndex(place, values.length) || !isObject(values[place])) return false
+    if (!isIndex(place, values.length) || !isVacant(values[place])) return false
     if (!Number.isSafeInteger(channel) || (channel as number) <= 0) return false
     places.add(place)
   }
   return places.size === proxies.length / 2
+}
+
+/** A port is put there, and what it would replace would be nobody's. */
+function isVacant(wrapping: unknown): boolean {
+  return isPlain(wrapping) && (wrapping.value === null || wrapping.value === undefined)
 }
 
 /** No name that leads from an array to its prototype, whose properties every array of the process has. */

@@ -17,8 +17,8 @@ export interface ValueLinkOptions extends QueueOptions {
 }
 
 export interface LinkHandlers<Message> {
-  /** Throws RpcError of origin `remote` for what is no message: that ends the stream. */
-  check(value: unknown): Message
+  /** Throws RpcError of origin `remote` for what is no message, or has descriptors where nobody sees them: that ends the stream. */
+  check(value: unknown, withDescriptors: boolean): Message
   /** The descriptors are those in the message, the receiver's to close. Lost ones are errors in their places. */
   onMessage(message: Message, descriptors: readonly Descriptor[], lost: number): void
   /** Once, and the last. */
@@ -61,7 +61,7 @@ export class ValueLink<Message> {
         try {
           const unpacked = unpackValue({ payload, descriptors: received, lost }, this.#received)
           descriptors = unpacked.descriptors
-          message = check(unpacked.value)
+          message = check(unpacked.value, descriptors.length > 0)
         } catch (error) {
           closeAll(descriptors)
           this.#stream.destroy(error as Error)

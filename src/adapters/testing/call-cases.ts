@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { callDescriptorCases } from './call-descriptor-cases.js'
 import { callEndingCases } from './call-ending-cases.js'
 import { type CallAdapter, expectSame, linkOf, serviceFor } from './call-link.js'
+import { hostileAnswerCases } from './hostile-answer-cases.js'
 import { hostileCases } from './hostile-cases.js'
 import { type Case, expect, Trial } from './trial.js'
 import { unansweredCallCases } from './unanswered-call-cases.js'
@@ -83,6 +84,7 @@ export function callCases(adapter: CallAdapter): Case[] {
     ...hostileCases(adapter, (trial, stream) => adapter.attach(stream, serviceFor(trial, adapter)), {
       begin: (end) => [end.call('echo', { a: ['text', 1] }), end.call('hang')],
     }),
+    ...hostileAnswerCases(adapter, on),
     on("reaches no name of a service's prototype", async (trial) => {
       const { near } = await linkOf(trial, adapter)
       for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', '__defineGetter__', 'valueOf']) {

@@ -3,6 +3,7 @@
  */
 import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Descriptor, FrameStream } from '../../stream/index.js'
+import type { HostileAnswer } from './hostile-answer-cases.js'
 import { numbersIn } from './numbered-files.js'
 import { expect, type Trial, type TrialSettings } from './trial.js'
 
@@ -51,6 +52,11 @@ export interface CallAdapter extends TrialSettings {
   readonly large?: number
   /** Payloads that a hostile peer of this library's would send. */
   readonly hostile?: readonly Uint8Array[]
+  /**
+   * Answers that a hostile peer of this library's would make up to a call, given its frame's payload and a descriptor: junk with a
+   * descriptor beside the result, an error beside it, an answer to another call. One that does come out as a result may too.
+   */
+  readonly hostileAnswers?: readonly ((call: Uint8Array, file: Descriptor) => HostileAnswer)[]
 }
 
 export interface Link {

@@ -7,6 +7,7 @@
  */
 export { callCases } from './call-cases.js'
 export type { CallAdapter, CallEnd, Service } from './call-link.js'
+export type { HostileAnswer } from './hostile-answer-cases.js'
 export { messageCases } from './message-cases.js'
 export type { MessageAdapter, MessageEnd, MessageHandlers } from './message-link.js'
 export type { Case, TrialSettings } from './trial.js'

@@ -5,6 +5,7 @@
 import { Message, type MessageStrategy } from 'vscode-jsonrpc/node'
 import type { PillionError } from '../../errors.js'
 import type { Descriptor } from '../../stream/index.js'
+import { isPlain } from '../link/plain.js'
 import { Untaken } from '../link/untaken.js'
 import { closeAll } from '../link/unwanted.js'
 import type { Envelope } from './encoding.js'
@@ -59,8 +60,9 @@ export class Calls {
   }
 
   /** A message has come: of these descriptors, those of an answer to nobody's question are closed. */
-  received({ id, method }: Envelope, descriptors: readonly Descriptor[]): readonly Descriptor[] {
-    if (typeof method === 'string' || this.#questions.delete(id)) return descriptors
+  received(message: Envelope, descriptors: readonly Descriptor[]): readonly Descriptor[] {
+    const answers = typeof message.method !== 'string' || isAnswer(message as Message)
+    if (!answers || this.#questions.delete(message.id)) return descriptors
     closeAll(descriptors)
     return none
   }
@@ -110,6 +112,16 @@ export class Calls {
       throw error
     }
   }
+}
+
+/** Whether the library hands the caller all that may be a descriptor in it: its result, or its error's data. */
+export function isSeenWhole(answer: Message): boolean {
+  if (isPlain(answer, ['jsonrpc', 'id', 'result'])) return true
+  if (!isPlain(answer, ['jsonrpc', 'id', 'error'])) return false
+  const { error } = answer as { readonly error: unknown }
+  return (
+    isPlain(error, ['code', 'message', 'data']) && typeof error.code === 'number' && typeof error.message === 'string'
+  )
 }
 
 /** As the library sees it. */

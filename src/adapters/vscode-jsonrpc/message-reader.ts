@@ -8,7 +8,7 @@ import { RpcError } from '../../rpc/index.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
 import { closeAll } from '../link/unwanted.js'
 import { BackPressure } from './back-pressure.js'
-import { type Calls, isAnswer } from './calls.js'
+import { type Calls, isAnswer, isSeenWhole } from './calls.js'
 import type { Decoded, Encoding, Envelope } from './encoding.js'
 import { Ending } from './ending.js'
 import { refusal, unanswered } from './error-answers.js'
@@ -101,8 +101,13 @@ export class FrameMessageReader extends AbstractMessageReader {
   }
 
   #handOver(message: unknown, came: Decoded['descriptors']): void {
-    const { calls, answersAtOnce } = this.#parts
+    const { calls, answersAtOnce, stream } = this.#parts
     const descriptors = calls.received((message ?? {}) as Envelope, came)
+    if (descriptors.length > 0 && isAnswer(message as Message) && !isSeenWhole(message as Message)) {
+      closeAll(descriptors)
+      stream.destroy(new RpcError('failed', 'an answer has a descriptor where nobody sees it', { origin: 'remote' }))
+      return
+    }
     const waits = !answersAtOnce || !isAnswer(message as Message)
     if (waits) this.turns.add(message, descriptors)
     try {

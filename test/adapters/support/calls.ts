@@ -1,21 +1,30 @@
-/** The RPC library of docs/embedding.md on src, which can be broken: `unused` is given what nobody took. */
-import { sendValue, unpackValue } from '../../../src/rpc/index.js'
+/** The RPC library of docs/embedding.md on src, which can be broken. */
+import { type packValue, sendValue, unpackValue } from '../../../src/rpc/index.js'
 import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
 
 type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
 type Request = { readonly id: number; readonly method: string; readonly args: readonly never[] }
 type Answer = { readonly id: number; readonly result?: unknown; readonly error?: Error }
 
+interface Ways {
+  /** Is given what nobody took. */
+  readonly unused?: (descriptors: readonly Descriptor[]) => void
+  /** Whatever else is in an answer, its result is the call's. Is given the descriptors in it. */
+  readonly believes?: (descriptors: readonly Descriptor[]) => void
+}
+
 export class Calls {
   readonly #stream: FrameStream
   readonly #methods: Methods
   readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
   readonly #unused: (descriptors: readonly Descriptor[]) => void
+  readonly #believes: ((descriptors: readonly Descriptor[]) => void) | undefined
   #calls = 0
 
   /** Owns the stream from now on. */
-  constructor(stream: FrameStream, methods: Methods, unused = closeAll) {
+  constructor(stream: FrameStream, methods: Methods, { unused = closeAll, believes }: Ways = {}) {
     this.#unused = unused
+    this.#believes = believes
     this.#stream = stream
     this.#methods = methods
     void this.#receive()
@@ -40,6 +49,7 @@ export class Calls {
         const message = value as Request | Answer
         if ('method' in message) this.#serve(message, descriptors).catch((error: Error) => this.#stream.destroy(error))
         else if (!this.#settle(message)) closeAll(descriptors)
+        else this.#believes?.(descriptors)
       }
     } catch (error) {
       reason = error as Error
@@ -64,14 +74,30 @@ export class Calls {
 
   /** False: there was no such call, or it failed. */
   #settle(answer: Answer): boolean {
-    const call = this.#pending.get(answer.id)
-    this.#pending.delete(answer.id)
-    if (answer.error === undefined) call?.resolve(answer.result)
-    else call?.reject(answer.error)
-    return call !== undefined && answer.error === undefined
+    const { id, ...outcome } = answer
+    const call = this.#pending.get(id)
+    this.#pending.delete(id)
+    const succeeded = this.#believes !== undefined || Object.keys(outcome).join() === 'result' // a descriptor elsewhere in it would be nobody's
+    if (succeeded) call?.resolve(outcome.result)
+    else call?.reject(outcome.error ?? new Error('what came is no answer'))
+    return call !== undefined && succeeded
   }
 }
 
 function closeAll(descriptors: readonly Descriptor[]): void {
   for (const descriptor of descriptors) descriptor.close()
+}
+
+/** Of a hostile peer of it, by the values of the same build of pillion. */
+export function hostileAnswers(pack: typeof packValue, unpack: typeof unpackValue) {
+  return [
+    (id: unknown, file: Descriptor) => ({ id, result: file }),
+    (id: unknown, file: Descriptor) => ({ id, result: 1, junk: file }),
+    (id: unknown, file: Descriptor) => ({ id, junk: file }),
+    (id: unknown, file: Descriptor) => ({ id, result: file, error: new Error('both') }),
+    (_id: unknown, file: Descriptor) => ({ id: 'nobody', result: file }),
+  ].map((answer) => (call: Uint8Array, file: Descriptor) => {
+    const { id } = unpack({ payload: call, descriptors: [], lost: 0 }).value as { id: unknown }
+    return pack(answer(id, file))
+  })
 }

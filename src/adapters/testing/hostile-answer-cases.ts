@@ -1,0 +1,59 @@
+/**
+ * A peer that answers our calls, with descriptors where no caller looks for them, or answers twice, or to nobody's question.
+ * What the caller is given is the caller's; none of the others is open when the link is over.
+ */
+import type { Descriptor } from '../../stream/index.js'
+import { type CallAdapter, serviceFor } from './call-link.js'
+import { numbersIn } from './numbered-files.js'
+import type { Case, On } from './trial.js'
+
+/** What a frame has, as `packValue` makes it. Its descriptors are duplicates of the kit's, and are sent or closed. */
+export interface HostileAnswer {
+  readonly payload: Uint8Array | readonly Uint8Array[]
+  readonly descriptors: readonly Descriptor[]
+}
+
+export function hostileAnswerCases(adapter: CallAdapter, on: On): Case[] {
+  const { hostileAnswers } = adapter
+  if (hostileAnswers === undefined) return []
+  return [
+    on('leaves no descriptor open of answers that a hostile peer makes up', async (trial) => {
+      const file = trial.file(7)
+      for (const [shape, answerTo] of hostileAnswers.entries()) {
+        const [stream, peer] = trial.pair()
+        peer.on('error', () => {}) // whose end it is does not matter
+        let asked = 0
+        peer.on('frame', (frame) => {
+          asked++
+          const call = new Uint8Array(frame.payload)
+          frame[Symbol.dispose]()
+          // Twice: the second is an answer to nobody's question.
+          for (let i = 0; i < 2 && !peer.destroyed; i++) {
+            const { payload, descriptors } = answerTo(call, file)
+            peer.send(payload, descriptors, { transfer: true })
+          }
+        })
+        const end = await adapter.attach(stream, serviceFor(trial, adapter))
+        const calls = Array.from({ length: 20 }, (_, i) => outcome(() => end.call('echo', i)))
+        await trial.until('the calls', () => asked === calls.length || stream.destroyed || peer.destroyed)
+        peer.end().catch(() => {}) // it may have been ended
+        for (const call of calls) await trial.within(`answer ${shape}`, call)
+        peer.destroy()
+        await trial.within(`the closing behind answer ${shape}`, end.close())
+        await trial.until(
+          () => `${trial.openFiles - 1} descriptors of answer ${shape} stay open`,
+          () => trial.openFiles === 1,
+        )
+      }
+    }),
+  ]
+}
+
+/** Closes what the caller is given, in whichever way. */
+async function outcome(call: () => unknown): Promise<void> {
+  try {
+    numbersIn(await call())
+  } catch (error) {
+    numbersIn(error)
+  }
+}
