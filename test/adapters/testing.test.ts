@@ -13,7 +13,7 @@ import {
 } from '../../src/adapters/testing/index.js'
 import { packValue, unpackValue } from '../../src/rpc/index.js'
 import { type Descriptor, Descriptor as Descriptors, type FrameStream } from '../../src/stream/index.js'
-import { Calls, hostileAnswers } from './support/calls.js'
+import { Calls, closeAll, hostileAnswers } from './support/calls.js'
 import { attachMessages } from './support/messages.js'
 
 const leaked: Descriptor[] = []
@@ -101,6 +101,13 @@ describe('an adapter with calls that', () => {
       /answers that a hostile peer makes up/,
       {
         attach: (stream, service) => new Calls(stream, { ...service }, { believes: (all) => void leaked.push(...all) }),
+      },
+    ],
+    [
+      'closes what it has given the caller',
+      /answers that a hostile peer makes up/,
+      {
+        attach: (stream, service) => new Calls(stream, { ...service }, { believes: closeAll }),
       },
     ],
     [

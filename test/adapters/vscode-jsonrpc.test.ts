@@ -12,65 +12,17 @@ import {
   PublishDiagnosticsNotification,
   ShutdownRequest,
 } from 'vscode-languageserver/node'
-import { type CallEnd, callCases } from '../../src/adapters/testing/index.js'
 import * as adapter from '../../src/adapters/vscode-jsonrpc/index.js'
 import { contentLength, pillion } from '../../src/framing/index.js'
-import { packValue, unpackValue } from '../../src/rpc/index.js'
-import type { Descriptor, FrameStream } from '../../src/stream/index.js'
 import { named, streamPair } from '../support/streams.js'
 import { childStream } from './support/child-stream.js'
+import { jsonRpcKit } from './support/json-rpc-kit.js'
 import { jsonRpcScenarios } from './support/json-rpc-scenarios.js'
 import { passThousandEachWay } from './support/thousand-descriptors.js'
 
-describe('with vscode-jsonrpc 10', () => jsonRpcScenarios(library, adapter))
-
-function endOf(stream: FrameStream, service: object): CallEnd {
-  const connection = adapter.createMessageConnection(stream)
-  for (const [name, method] of Object.entries(service)) {
-    const run = (args: unknown[]) => method(...args)
-    connection.onRequest(name, run)
-    connection.onNotification(name, run)
-  }
-  connection.listen()
-  return {
-    call: (method, ...args) => connection.sendRequest(method, args),
-    tell: (method, ...args) => void connection.sendNotification(method, args).catch(() => {}), // at the end it says so
-    close: () => connection.dispose(),
-  }
-}
-
-const hostileAnswers = [
-  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, result: 1, junk: file }),
-  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, result: file, error: { code: 1, message: 'x' } }),
-  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, error: { code: 1, message: 'x', junk: file } }),
-  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, error: { code: file, message: 'x' } }),
-  (id: unknown, file: unknown) => ({ jsonrpc: '2.0', id, error: [file] }),
-].map((answer) => (call: Uint8Array, file: Descriptor) => {
-  const { id } = unpackValue({ payload: call, descriptors: [], lost: 0 }).value as { id: unknown }
-  const { payload, descriptors } = packValue(answer(id, file))
-  const head = packValue([id, undefined]).payload
-  const length = Buffer.alloc(4)
-  length.writeUInt32LE(head.length)
-  return { payload: [length, head, payload], descriptors }
-})
-
-describe.each([
-  ['contentLength()', { codec: contentLength(), maxDescriptors: 1 }, 'refused'],
-  ['pillion()', { codec: pillion() }, 'carried'],
-] as const)('the kit, by %s', (_name, streamOptions, descriptors) => {
-  const cases = callCases({
-    streamOptions,
-    descriptors,
-    hostile: [
-      '{"jsonrpc":"2.0","method":"$/cancelRequest"}',
-      '{"jsonrpc":"2.0","id":0,"result":1}',
-      '{"jsonrpc":"2.0","id":"__proto__","method":"constructor","params":{"__proto__":1}}',
-    ].map((text) => Buffer.from(text)),
-    attach: endOf,
-    attachClient: (stream) => endOf(stream, {}),
-    ...(descriptors === 'carried' ? { hostileAnswers } : {}),
-  })
-  for (const { name, run } of cases) it(name, run)
+describe('with vscode-jsonrpc 10', () => {
+  jsonRpcScenarios(library, adapter)
+  jsonRpcKit(adapter)
 })
 
 describe('between processes', () => {

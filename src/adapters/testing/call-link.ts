@@ -54,7 +54,8 @@ export interface CallAdapter extends TrialSettings {
   readonly hostile?: readonly Uint8Array[]
   /**
    * Answers that a hostile peer of this library's would make up to a call, given its frame's payload and a descriptor: junk with a
-   * descriptor beside the result, an error beside it, an answer to another call. One that does come out as a result may too.
+   * descriptor beside the result, an error beside it, an answer to another call. Each is sent twice. Descriptors that reach the caller
+   * must be open.
    */
   readonly hostileAnswers?: readonly ((call: Uint8Array, file: Descriptor) => HostileAnswer)[]
 }

@@ -1,11 +1,11 @@
 /**
  * A peer that answers our calls, with descriptors where no caller looks for them, or answers twice, or to nobody's question.
- * What the caller is given is the caller's; none of the others is open when the link is over.
+ * What the caller is given is open, and the caller's; none of the others is open when the link is over.
  */
 import type { Descriptor } from '../../stream/index.js'
 import { type CallAdapter, serviceFor } from './call-link.js'
 import { numbersIn } from './numbered-files.js'
-import type { Case, On } from './trial.js'
+import { type Case, expect, type On } from './trial.js'
 
 /** What a frame has, as `packValue` makes it. Its descriptors are duplicates of the kit's, and are sent or closed. */
 export interface HostileAnswer {
@@ -34,10 +34,13 @@ export function hostileAnswerCases(adapter: CallAdapter, on: On): Case[] {
           }
         })
         const end = await adapter.attach(stream, serviceFor(trial, adapter))
-        const calls = Array.from({ length: 20 }, (_, i) => outcome(() => end.call('echo', i)))
+        const calls = Array.from({ length: 20 }, (_, i) => closed(() => end.call('echo', i)))
         await trial.until('the calls', () => asked === calls.length || stream.destroyed || peer.destroyed)
         peer.end().catch(() => {}) // it may have been ended
-        for (const call of calls) await trial.within(`answer ${shape}`, call)
+        for (const call of calls) {
+          const wrong = await trial.within(`answer ${shape}`, call)
+          expect(wrong === undefined, `of answer ${shape}, the caller cannot use a descriptor: ${String(wrong)}`)
+        }
         peer.destroy()
         await trial.within(`the closing behind answer ${shape}`, end.close())
         await trial.until(
@@ -49,11 +52,21 @@ export function hostileAnswerCases(adapter: CallAdapter, on: On): Case[] {
   ]
 }
 
-/** Closes what the caller is given, in whichever way. */
-async function outcome(call: () => unknown): Promise<void> {
+/** Reads and closes what the caller is given, in whichever way; what went wrong with that. */
+async function closed(call: () => unknown): Promise<unknown> {
+  const given = await settled(call)
   try {
-    numbersIn(await call())
+    numbersIn(given)
+    return undefined
   } catch (error) {
-    numbersIn(error)
+    return error
+  }
+}
+
+async function settled(call: () => unknown): Promise<unknown> {
+  try {
+    return await call()
+  } catch (error) {
+    return error
   }
 }

@@ -59,12 +59,16 @@ export class Calls {
     if (method !== undefined) this.#questions.delete(id)
   }
 
-  /** A message has come: of these descriptors, those of an answer to nobody's question are closed. */
-  received(message: Envelope, descriptors: readonly Descriptor[]): readonly Descriptor[] {
-    const answers = typeof message.method !== 'string' || isAnswer(message as Message)
-    if (!answers || this.#questions.delete(message.id)) return descriptors
+  /**
+   * A message has come: of these descriptors, those of an answer to nobody's question are closed. Undefined: it is not to be
+   * handed over. In the library's queue it would take the place of an answer with the same id, whose caller would get it instead.
+   */
+  received(message: Envelope, descriptors: readonly Descriptor[]): readonly Descriptor[] | undefined {
+    const answers = isAnswer(message as Message)
+    if (typeof message.method === 'string' && !answers) return descriptors
+    if (this.#questions.delete(message.id) || descriptors.length === 0) return descriptors
     closeAll(descriptors)
-    return none
+    return answers ? undefined : none
   }
 
   /** For a connection's options: it tells when a message has its turn, and when its call has ended. */

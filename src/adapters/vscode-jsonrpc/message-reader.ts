@@ -103,6 +103,7 @@ export class FrameMessageReader extends AbstractMessageReader {
   #handOver(message: unknown, came: Decoded['descriptors']): void {
     const { calls, answersAtOnce, stream } = this.#parts
     const descriptors = calls.received((message ?? {}) as Envelope, came)
+    if (descriptors === undefined) return
     if (descriptors.length > 0 && isAnswer(message as Message) && !isSeenWhole(message as Message)) {
       closeAll(descriptors)
       stream.destroy(new RpcError('failed', 'an answer has a descriptor where nobody sees it', { origin: 'remote' }))

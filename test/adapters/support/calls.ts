@@ -84,7 +84,7 @@ export class Calls {
   }
 }
 
-function closeAll(descriptors: readonly Descriptor[]): void {
+export function closeAll(descriptors: readonly Descriptor[]): void {
   for (const descriptor of descriptors) descriptor.close()
 }
 

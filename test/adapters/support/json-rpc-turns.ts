@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type * as Library from 'vscode-jsonrpc/node'
 import type * as Adapter from '../../../src/adapters/vscode-jsonrpc/index.js'
 import type { Descriptor, FrameStream } from '../../../src/stream/index.js'
-import { named, streamPair, until } from '../../support/streams.js'
+import { named, nameOf, streamPair, until } from '../../support/streams.js'
 
 type Content = Readonly<Record<string, unknown>>
 
@@ -172,6 +172,19 @@ export function jsonRpcTurns(library: typeof Library, adapter: typeof Adapter): 
       await until(() => answers.length === 100, 'the answers')
       expect(answers.filter((answer) => 'error' in answer)).toEqual([])
     })
+  })
+
+  it('a second answer to a call takes nothing from the first, which waits for its turn', async () => {
+    const { stream, connection, answers: asked, write } = served()
+    connection.listen()
+    const call = connection.sendRequest<Descriptor>('x')
+    await until(() => asked.length === 1)
+    stream.pause() // both come in one wake-up
+    await Promise.all(['first', 'second'].map((name) => write({ id: asked[0]?.id, result: named(name) })))
+    stream.resume()
+    const file = await call
+    expect(nameOf(file)).toBe('first')
+    file.close()
   })
 
   it('a peer waits while many descriptors wait for their turn', async () => {
