@@ -9,7 +9,7 @@ import {
   takeDescriptor,
 } from '../../src/adapters/capnweb/index.js'
 import { type CallAdapter, callCases, type Service } from '../../src/adapters/testing/index.js'
-import { packValue } from '../../src/rpc/index.js'
+import { packValue, unpackValue } from '../../src/rpc/index.js'
 import { Descriptor, type FrameStream } from '../../src/stream/index.js'
 
 type Main = Record<string, (...args: unknown[]) => PromiseLike<unknown> & Disposable> & Disposable
@@ -96,7 +96,35 @@ function adapterOver(transportOf: (stream: FrameStream) => ConstructorParameters
       ['abort', ['error', 'Error', 'no reason']],
       ['unheard of', 1],
     ].map((message) => packValue(message).payload),
+    hostileAnswers: answers.map((answer) => (frame: Uint8Array, file: Descriptor) => {
+      const call = pulled(unpackValue({ payload: frame, descriptors: [], lost: 0 }).value)
+      return call === undefined ? undefined : packValue(answer(call, file))
+    }),
   }
+}
+
+const answers: readonly ((call: number, file: Descriptor) => readonly unknown[])[] = [
+  (call, file) => ['resolve', call, file],
+  (call, file) => ['resolve', call, { deep: [[[file]]] }],
+  (call, file) => ['resolve', call, 1, file],
+  (call, file) => ['resolve', call, ['export', -1, file]],
+  (call, file) => ['reject', call, file],
+  (call, file) => ['reject', call, ['error', 'Error', 'x', null, { file }]],
+  (call, file) => ['reject', call, ['error', 'Error', file]],
+  (call, file) => ['reject', call, 1, file],
+  (_call, file) => ['resolve', 777, file],
+  (_call, file) => ['resolve', 'nobody', file],
+  (call, file) => ['release', call, file],
+  (_call, file) => ['push', file],
+  (_call, file) => ['pipe', file],
+  (_call, file) => ['unheard of', file],
+  (call, file) => [file, call],
+]
+
+/** The call that is asked for; capnweb sends `push` before that. */
+function pulled(message: unknown): number | undefined {
+  const [kind, call] = message as [string, number]
+  return kind === 'pull' ? call : undefined
 }
 
 for (const encodingLevel of ['jsonCompatible', 'jsonCompatibleWithBytes', 'structuredClonable'] as const) {
@@ -109,7 +137,12 @@ for (const encodingLevel of ['jsonCompatible', 'jsonCompatibleWithBytes', 'struc
 
 describe('the capnweb adapter, of text', () => {
   const { hostile = [], ...adapter } = adapterOver(stringTransport)
-  for (const { name, run } of callCases({ ...adapter, descriptors: 'refused' })) test(name, run)
+  const hostileAnswers = answers.map((answer) => (frame: Uint8Array, file: Descriptor) => {
+    const call = pulled(JSON.parse(Buffer.from(frame).toString()))
+    if (call === undefined) return undefined
+    return { payload: Buffer.from(JSON.stringify(answer(call, file))), descriptors: [file.dup()] } // beside the text
+  })
+  for (const { name, run } of callCases({ ...adapter, descriptors: 'refused', hostileAnswers })) test(name, run)
 })
 
 /** With what stands for descriptors, anywhere in it. */

@@ -55,9 +55,9 @@ export interface CallAdapter extends TrialSettings {
   /**
    * Answers that a hostile peer of this library's would make up to a call, given its frame's payload and a descriptor: junk with a
    * descriptor beside the result, an error beside it, an answer to another call. Each is sent twice. Descriptors that reach the caller
-   * must be open.
+   * must be open. Undefined for a frame that asks for no answer, where a call is several.
    */
-  readonly hostileAnswers?: readonly ((call: Uint8Array, file: Descriptor) => HostileAnswer)[]
+  readonly hostileAnswers?: readonly ((call: Uint8Array, file: Descriptor) => HostileAnswer | undefined)[]
 }
 
 export interface Link {

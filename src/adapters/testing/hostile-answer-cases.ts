@@ -24,13 +24,14 @@ export function hostileAnswerCases(adapter: CallAdapter, on: On): Case[] {
         peer.on('error', () => {}) // whose end it is does not matter
         let asked = 0
         peer.on('frame', (frame) => {
-          asked++
           const call = new Uint8Array(frame.payload)
           frame[Symbol.dispose]()
           // Twice: the second is an answer to nobody's question.
           for (let i = 0; i < 2 && !peer.destroyed; i++) {
-            const { payload, descriptors } = answerTo(call, file)
-            peer.send(payload, descriptors, { transfer: true })
+            const answer = answerTo(call, file)
+            if (answer === undefined) return
+            if (i === 0) asked++
+            peer.send(answer.payload, answer.descriptors, { transfer: true })
           }
         })
         const end = await adapter.attach(stream, serviceFor(trial, adapter))
