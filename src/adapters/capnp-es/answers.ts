@@ -1,11 +1,13 @@
 /**
  * What 0.0.16 has its answers lack: capabilities that are there, and the calls that came for them before they were.
  */
-import { type Client, type Conn, Interface, Message, type Struct } from 'capnp-es'
+import { type Client, type Conn, clientOrNull, Interface, Message, type Struct } from 'capnp-es'
 import { capsOf } from './attached.js'
+import { callOn } from './later-answer.js'
+import { sendingOn } from './promised.js'
 
 type Answer = NonNullable<ReturnType<Conn['insertAnswer']>>
-type Queue = Client & { readonly _client: Client; flushQueue(): void }
+type Queue = Client & { _client: Client | undefined; flushQueue(): void }
 
 /** How a pointer begins that is a capability's. */
 const interfacePointer = 3
@@ -24,7 +26,7 @@ export function mend(answer: Answer): void {
       answer.reject(error as Error)
       return
     }
-    sendQueuedOn(results)
+    sendingOn(answer, () => sendQueuedOn(results))
   }
 }
 
@@ -39,17 +41,21 @@ export function answerBootstrap(answer: Answer, main: Client): void {
 
 /**
  * Calls that came for a capability in the results wait there, and the library sends none of them on. Nor does what they wait
- * in take a further one: it counts as full from the beginning.
+ * in take a further one: it counts as full from the beginning. Another peer's results may have less capabilities than they say,
+ * and a call params that cannot be copied: it throws, and the calls behind it would wait for ever.
  */
 function sendQueuedOn(results: Struct): void {
   const caps = capsOf(results.segment.message)
   for (const [i, client] of caps.entries()) {
     if (!isQueue(client)) continue
+    const target = client._client ?? null
+    client._client = { call: (call) => callOn(() => clientOrNull(target), call), close: () => {} }
     client.flushQueue()
-    caps[i] = client._client
+    caps[i] = target
   }
 }
 
-function isQueue(client: Client | null): client is Queue {
-  return client !== null && 'flushQueue' in client && '_client' in client
+/** Undefined: where the library has made the table longer, to put a queue behind its end. */
+function isQueue(client: Client | null | undefined): client is Queue {
+  return client !== null && client !== undefined && 'flushQueue' in client && '_client' in client
 }

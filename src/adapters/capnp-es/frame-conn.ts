@@ -19,6 +19,7 @@ import { answerBootstrap, mend } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
 import { checkPayload, checkTarget } from './checks.js'
 import { FrameTransport } from './frame-transport.js'
+import { replacePromised } from './promised.js'
 import { answered, rejectUnimplemented, rejectWithoutResults } from './questions.js'
 import { Sending } from './sending.js'
 
@@ -134,6 +135,7 @@ export class FrameConn extends Conn {
     this.#check(() => checkPayload(payload))
     const first = capsOf(payload.segment.message).length
     super.populateMessageCapTable(payload)
+    replacePromised(payload.segment.message, first)
     this.#check(() => claim(payload, first, this.#kept))
   }
 
