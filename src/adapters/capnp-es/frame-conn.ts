@@ -13,7 +13,6 @@ import type { FrameStream } from '../../stream/index.js'
 import { brokenBy } from '../capnp/broken-by.js'
 import type { FrameTransportOptions } from '../capnp/frame-link.js'
 import { KeptDescriptors } from '../capnp/kept-descriptors.js'
-import { checkParts } from '../capnp/library-parts.js'
 import type { UntakenOptions } from '../link/untaken.js'
 import { answerBootstrap, mend } from './answers.js'
 import { capsOf, claim, enlist, incoming } from './attached.js'
@@ -21,27 +20,8 @@ import { checkPayload, checkTarget } from './checks.js'
 import { FrameTransport } from './frame-transport.js'
 import { replacePromised } from './promised.js'
 import { answered, rejectUnimplemented, rejectWithoutResults } from './questions.js'
+import { checkConn } from './replaced.js'
 import { Sending } from './sending.js'
-
-/** What is replaced of the library's connection, or called. */
-const methods = [
-  'addExport',
-  'addImport',
-  'descriptorForClient',
-  'findQuestion',
-  'handleBootstrapMessage',
-  'handleCallMessage',
-  'handleMessage',
-  'handleReturnMessage',
-  'insertAnswer',
-  'newQuestion',
-  'popQuestion',
-  'populateMessageCapTable',
-  'sendMessage',
-  'sendReturnException',
-  'shutdown',
-  'startWork',
-] as const satisfies readonly (keyof Conn)[]
 
 export class FrameConn extends Conn {
   readonly #kept: KeptDescriptors
@@ -50,11 +30,12 @@ export class FrameConn extends Conn {
   #ended: Error | undefined
 
   /**
-   * Owns the stream, whose codec is capnp() (else UsageError, as where the library is another than is known here). Messages wait in the stream until the event loop has gone
-   * round once: by then it has been given its main interface, if it gets one. Errors go to `onError` as the library has it; without it, to whoever has a question open.
+   * Owns the stream, whose codec is capnp() (else UsageError, as where the library is another than is known here). Messages wait in
+   * the stream until the event loop has gone round once: by then it has been given its main interface, if it gets one. Errors go to
+   * `onError` as the library has it; without it, to whoever has a question open.
    */
   constructor(stream: FrameStream, options: FrameTransportOptions & UntakenOptions = {}) {
-    checkParts('capnp-es', '0.0.16', Conn.prototype, methods)
+    checkConn()
     const transport = new FrameTransport(stream, { ...options, keepsDescriptors: true })
     super(transport)
     this.#frames = transport
