@@ -97,6 +97,7 @@ describe('a timeout', () => {
     const { api, main } = sessions()
     const work = api.work()
     await expect(plain(withOptions(work, { timeout: 10 }))).rejects.toMatchObject(timedOut)
+    await until(() => main.signal !== undefined)
     expect(main.signal?.aborted).toBe(false) // others may wait for it
     work[Symbol.dispose]()
     await aborted(main)

@@ -3,7 +3,7 @@
  * everything is under way. All in child processes, whose exit code and descriptors say how it went.
  */
 import { expect, it } from 'vitest'
-import { answersOf, runChild } from '../children/run.js'
+import { answersOf, type Outcome, runChild } from '../children/run.js'
 
 const rounds = 5
 
@@ -34,13 +34,13 @@ it.each([
   { when: 'while workers end', readiness: 'edge' },
   { when: 'by an exception in a frame event', readiness: 'level' },
 ])('a process that exits $when, its workers busy, ends with its own exit code ($readiness)', async (example) => {
-  const outcome = await runChild('exit.mjs', [example.readiness, example.when, '2'])
+  const outcome = await endOf([example.readiness, example.when, '2'])
 
   expect(outcome).toEqual({ lines: [], code: 7, signal: null, stderr: '' })
 })
 
 it('a process that is killed by a signal, its workers busy, dies of that signal', async () => {
-  const outcome = await runChild('exit.mjs', ['level', 'by a signal', '1'])
+  const outcome = await endOf(['level', 'by a signal', '1'])
 
   expect(outcome).toMatchObject({ signal: 'SIGTERM', stderr: '' })
 })
@@ -51,3 +51,16 @@ const transfers = 'transfer' in ArrayBuffer.prototype ? ['ArrayBuffer.prototype.
 it.each(['a byte stream', ...transfers])('what came by memfd outlives its worker, passed on by %s', async (how) => {
   expect(await answersOf('memory-passed-on.mjs', [how])).toEqual([{ length: 1024 * 1024, sevens: true }])
 })
+
+/**
+ * How exit.mjs ends. Node forgets a worker's isolate before V8 is done with it, so that a compilation in the background may ask for
+ * it and abort the process, seldom, and whatever the worker runs (v8/node#208 is the mend of another such asker):
+ * such an end, with nothing of the addon on its stack, says nothing, and another one is looked at.
+ */
+async function endOf(args: readonly string[]): Promise<Outcome> {
+  const first = await runChild('exit.mjs', args)
+  const { signal, stderr } = first
+  const isNodes =
+    signal === 'SIGABRT' && stderr.includes('NodePlatform::ForIsolate') && !stderr.includes('pillion.node')
+  return isNodes ? runChild('exit.mjs', args) : first
+}
