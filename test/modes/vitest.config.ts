@@ -25,11 +25,7 @@ const changeDefault: Plugin = {
   },
 }
 
-export default mergeConfig(
-  main,
-  defineConfig({
-    plugins: [changeDefault],
-    // A thread's set of edge-triggered descriptors stays open for good: these open it before any test could be blamed.
-    test: { setupFiles: ['test/support/streams.ts'] },
-  }),
-)
+const config = mergeConfig(main, defineConfig({ plugins: [changeDefault] }))
+// Ahead of the others, which look at what is open.
+config.test = { ...config.test, setupFiles: ['test/modes/setup.ts', 'test/support/setup.ts'] }
+export default config
