@@ -2,8 +2,8 @@
  * Where an answer may hold descriptors: where comlink hands them to the caller, whose they are then. Elsewhere in it they would
  * be nobody's, and open until they are collected.
  */
-import { RpcError } from '../../rpc/index.js'
 import { isPlain } from '../link/plain.js'
+import { seenByNobody } from '../link/unwanted.js'
 import type { Message } from './messages.js'
 
 /**
@@ -16,7 +16,7 @@ export function checkHolder(answer: Message, handlers: { has(name: string): bool
     type === 'RAW'
       ? isPlain(answer, ['id', 'type', 'value'])
       : type === 'HANDLER' && isPlain(answer, ['id', 'type', 'name', 'value']) && isHeld(name, value, handlers)
-  if (!seen) throw new RpcError('failed', 'an answer has a descriptor where nobody sees it', { origin: 'remote' })
+  if (!seen) throw seenByNobody()
 }
 
 function isHeld(name: unknown, value: unknown, handlers: { has(name: string): boolean }): boolean {

@@ -2,6 +2,7 @@
  * What becomes of descriptors that a message came with and nobody wants, and of a message that some did not arrive with.
  */
 import { DescriptorLostError } from '../../errors.js'
+import { RpcError } from '../../rpc/index.js'
 import type { Descriptor } from '../../stream/index.js'
 
 export function closeAll(descriptors: readonly Descriptor[]): void {
@@ -10,6 +11,11 @@ export function closeAll(descriptors: readonly Descriptor[]): void {
 
 export function lostOnTheWay(): DescriptorLostError {
   return new DescriptorLostError("a descriptor of the message was lost on the way: the receiver's table was full")
+}
+
+/** Of an answer whose descriptors nobody could close: it ends the stream. */
+export function seenByNobody(): RpcError {
+  return new RpcError('failed', 'an answer has a descriptor where nobody sees it', { origin: 'remote' })
 }
 
 /**

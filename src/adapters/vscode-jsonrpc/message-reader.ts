@@ -6,7 +6,7 @@ import { type PillionError, UsageError } from '../../errors.js'
 import { queueMicrotask } from '../../event-loop.js'
 import { RpcError } from '../../rpc/index.js'
 import type { FrameBatch, FrameStream } from '../../stream/index.js'
-import { closeAll } from '../link/unwanted.js'
+import { closeAll, seenByNobody } from '../link/unwanted.js'
 import { BackPressure } from './back-pressure.js'
 import { type Calls, isAnswer, isSeenWhole } from './calls.js'
 import type { Decoded, Encoding, Envelope } from './encoding.js'
@@ -106,7 +106,7 @@ export class FrameMessageReader extends AbstractMessageReader {
     if (descriptors === undefined) return
     if (descriptors.length > 0 && isAnswer(message as Message) && !isSeenWhole(message as Message)) {
       closeAll(descriptors)
-      stream.destroy(new RpcError('failed', 'an answer has a descriptor where nobody sees it', { origin: 'remote' }))
+      stream.destroy(seenByNobody())
       return
     }
     const waits = !answersAtOnce || !isAnswer(message as Message)
